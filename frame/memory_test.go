@@ -1,0 +1,139 @@
+package frame_test
+
+import (
+	"runtime"
+	"testing"
+
+	"kafkaio/frame"
+)
+
+// allocated returns the bytes that f allocated, on a best effort: other goroutines count too.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestAPromiseCostsNothingUntilBytesCome(t *testing.T) {
+	const size = 99 << 20
+	var a frame.Assembler
+	steps := []struct {
+		name string
+		do   func() error
+		held int
+	}{
+		{"prefix", func() error { _, _, _, err := a.Next(prefix(size)); return err }, 0},
+		{"nothing", func() error { _, _, _, err := a.Next(nil); return err }, 0},
+		{"one byte", func() error { _, _, _, err := a.Next([]byte{1}); return err }, 4 << 10},
+		{"asking for room", func() error { a.Room(); return nil }, 4 << 10},
+		{"4095 bytes more", func() error { _, _, _, err := a.Next(make([]byte, 4095)); return err }, 4 << 10},
+		{"room again, now full", func() error { a.Room(); return nil }, 16 * (4096 + 4)},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		if got := a.Held(); got != s.held {
+			t.Errorf("after %s: Held %d, want %d", s.name, got, s.held)
+		}
+	}
+}
+
+func TestAPromiseAloneAllocatesLittle(t *testing.T) {
+	const connections = 200
+	assemblers := make([]frame.Assembler, connections)
+	p := append(prefix(99<<20), 0)
+	got := allocated(func() {
+		for i := range assemblers {
+			if _, _, _, err := assemblers[i].Next(p); err != nil {
+				t.Fatal(err)
+			}
+			assemblers[i].Room()
+		}
+	})
+	if limit := uint64(connections * 8 << 10); got > limit {
+		t.Errorf("%d connections that promise 99 MiB and send a byte allocated %d bytes, want at most %d", connections, got, limit)
+	}
+	runtime.KeepAlive(assemblers)
+}
+
+func TestASizeErrorAllocatesOnlyItself(t *testing.T) {
+	got := allocated(func() {
+		for range 100 {
+			var a frame.Assembler
+			if _, _, _, err := a.Next([]byte("SSH-2.0-OpenSSH_9.9\r\n")); err == nil {
+				t.Fatal("no error for SSH")
+			}
+		}
+	})
+	if got > 100*256 {
+		t.Errorf("100 size errors allocated %d bytes", got)
+	}
+}
+
+func TestHeldFollowsTheBytesThatArrived(t *testing.T) {
+	payload := noise(1, 1<<20)
+	stream := wire(payload)
+	for _, chunk := range []int{1, 100, 4 << 10, 60_000, 64 << 10} {
+		for _, feed := range []func(testing.TB, *frame.Assembler, []byte) ([][]byte, error){take, takeRoom} {
+			var a frame.Assembler
+			for at := 0; at < len(stream); at += chunk {
+				if _, err := feed(t, &a, stream[at:min(at+chunk, len(stream))]); err != nil {
+					t.Fatal(err)
+				}
+				have, want := a.Progress()
+				if got, most := a.Held(), earned(have, want); got > most {
+					t.Fatalf("chunks of %d: Held %d after %d of %d bytes, want at most %d", chunk, got, have, want, most)
+				}
+			}
+			if a.MidFrame() {
+				t.Fatalf("chunks of %d: the frame did not end", chunk)
+			}
+		}
+	}
+}
+
+func TestAMebibyteIn64KiBReadsIsAllocatedOnce(t *testing.T) {
+	stream := wire(noise(1, 1<<20))
+	var a frame.Assembler
+	got := testing.AllocsPerRun(10, func() {
+		for at := 0; at < len(stream); at += 64 << 10 {
+			if _, _, _, err := a.Next(stream[at:min(at+64<<10, len(stream))]); err != nil {
+				t.Fatal(err)
+			}
+			if held := a.Held(); held != 0 && held != 1<<20 {
+				t.Fatalf("Held %d, want the whole frame at once", held)
+			}
+		}
+	})
+	if got != 1 {
+		t.Errorf("%v allocations, want 1", got)
+	}
+}
+
+func TestWholeFramesAllocateNothing(t *testing.T) {
+	var payloads [][]byte
+	for i := range 100 {
+		payloads = append(payloads, noise(uint64(i), i))
+	}
+	stream := wire(payloads...)
+	var a frame.Assembler
+	got := testing.AllocsPerRun(100, func() {
+		n := 0
+		for rest := stream; len(rest) > 0; n++ {
+			_, more, ok, err := a.Next(rest)
+			if !ok || err != nil {
+				t.Fatal("a whole frame was not found")
+			}
+			rest = more
+		}
+		if n != len(payloads) {
+			t.Fatalf("%d frames, want %d", n, len(payloads))
+		}
+	})
+	if got != 0 {
+		t.Errorf("%v allocations for whole frames, want none", got)
+	}
+}
