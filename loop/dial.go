@@ -1,0 +1,248 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DialConfig shapes one dial. The zero value works.
+type DialConfig struct {
+	// IPVersion is 4 or 6 to use only addresses of that version; 0 uses both.
+	IPVersion int
+	// Socket is set on the socket before it connects. Ignored with Dialer.
+	Socket SocketOptions
+	// Limits bound a Conn; streams ignore them.
+	Limits Limits
+	// Resolver looks names up; nil is net.DefaultResolver.
+	Resolver *net.Resolver
+	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It must return a *net.TCPConn or *net.UnixConn.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// attemptDelay is how long one address may take before the next is tried beside it (RFC 8305 section 5, "Connection Attempt Delay").
+const attemptDelay = 250 * time.Millisecond
+
+// UnixPrefix marks an address as the path of a Unix socket: "unix:/run/broker.sock".
+const UnixPrefix = "unix:"
+
+// Dial connects to addr, a host:port whose host may be a name or an IP literal, or the path of a Unix socket after UnixPrefix. A name is tried
+// at all its addresses. The deadline of ctx bounds all of it: look-up, connecting, registration. Not from a loop's goroutine. Errors are of type *OpError.
+func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, error) {
+	o, err := e.open(ctx, addr, &cfg)
+	if err != nil {
+		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	limits := cfg.Limits.withDefaults()
+	c := &Conn{engine: e, addr: addr, limits: limits, local: o.LocalAddr(), remote: o.RemoteAddr(), opened: now(), timerAt: never}
+	c.sock.fd = -1
+	c.in.SetMaxBytes(limits.MaxFrameBytes)
+	if err := e.register(o, c); err != nil {
+		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	return c, nil
+}
+
+// DialStream is Dial for a connection of bytes.
+func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*Stream, error) {
+	o, err := e.open(ctx, addr, &cfg)
+	if err != nil {
+		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	s := newStream(e, addr, o)
+	if err := e.register(o, s); err != nil {
+		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	return s, nil
+}
+
+// open connects without registering.
+func (e *Engine) open(ctx context.Context, addr string, cfg *DialConfig) (opened, error) {
+	if e.onLoop() {
+		return nil, ErrOnLoop
+	}
+	if err := contextError(ctx); err != nil {
+		return nil, err
+	}
+	if cfg.Dialer != nil {
+		network, address := networkOf(cfg.IPVersion), addr
+		if path, ok := strings.CutPrefix(addr, UnixPrefix); ok {
+			network, address = "unix", path
+		}
+		nc, err := cfg.Dialer(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return e.driver.adopt(nc)
+	}
+	targets, err := resolve(ctx, addr, cfg)
+	if err != nil {
+		return nil, deadlineOf(ctx, err)
+	}
+	o, err := e.connectFirst(ctx, targets, &cfg.Socket)
+	if err != nil {
+		return nil, deadlineOf(ctx, err)
+	}
+	return o, nil
+}
+
+func networkOf(ipVersion int) string {
+	switch ipVersion {
+	case 4:
+		return "tcp4"
+	case 6:
+		return "tcp6"
+	default:
+		return "tcp"
+	}
+}
+
+// deadlineOf names the context's end as the cause where that is what ended a dial.
+func deadlineOf(ctx context.Context, err error) error {
+	switch cause := contextError(ctx); {
+	case cause != nil && errors.Is(cause, errTimeout):
+		return &lateDialError{err}
+	case cause != nil:
+		return cause
+	case isTimeout(err):
+		return &lateDialError{err} // the dialer's timer ran ahead of the context's
+	default:
+		return err
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// lateDialError is a dial that its deadline has ended, with what it was about.
+type lateDialError struct{ during error }
+
+func (e *lateDialError) Error() string { return "deadline exceeded (" + e.during.Error() + ")" }
+func (e *lateDialError) Unwrap() error { return errTimeout }
+
+// resolve turns host:port into the addresses to try, the families by turns, beginning with the one that the resolver prefers.
+func resolve(ctx context.Context, addr string, cfg *DialConfig) ([]target, error) {
+	if path, ok := strings.CutPrefix(addr, UnixPrefix); ok {
+		return []target{{path: path}}, nil
+	}
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(service, 10, 16)
+	if err != nil || port == 0 {
+		return nil, &net.AddrError{Err: "port must be a number from 1 to 65535", Addr: addr}
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		if v := cfg.IPVersion; v == 4 && !ip.Is4() || v == 6 && !ip.Is6() {
+			return nil, &net.AddrError{Err: "address is not of IP version " + strconv.Itoa(v), Addr: host}
+		}
+		return []target{{addr: netip.AddrPortFrom(ip, uint16(port))}}, nil
+	}
+	resolver := cfg.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	network := "ip"
+	if cfg.IPVersion != 0 {
+		network += strconv.Itoa(cfg.IPVersion)
+	}
+	ips, err := resolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	if len(ips) == 0 {
+		return nil, &net.DNSError{Err: "no addresses", Name: host, IsNotFound: true}
+	}
+	var families [2][]target
+	first := ips[0].Unmap().Is4()
+	for _, ip := range ips {
+		t := target{addr: netip.AddrPortFrom(ip.Unmap(), uint16(port))}
+		if t.addr.Addr().Is4() == first {
+			families[0] = append(families[0], t)
+		} else {
+			families[1] = append(families[1], t)
+		}
+	}
+	targets := make([]target, 0, len(ips))
+	for i := range max(len(families[0]), len(families[1])) {
+		for _, f := range families {
+			if i < len(f) {
+				targets = append(targets, f[i])
+			}
+		}
+	}
+	return targets, nil
+}
+
+// AttemptsError is a dial that failed at every address of a name.
+type AttemptsError struct{ Attempts []error }
+
+// Error lists the attempts.
+func (e *AttemptsError) Error() string {
+	texts := make([]string, len(e.Attempts))
+	for i, err := range e.Attempts {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap gives the attempts' errors.
+func (e *AttemptsError) Unwrap() []error { return e.Attempts }
+
+// connectFirst gives the first connection that one of the targets accepts. Each attempt gets a head start of attemptDelay over the next.
+func (e *Engine) connectFirst(ctx context.Context, targets []target, so *SocketOptions) (opened, error) {
+	if len(targets) == 1 {
+		return e.driver.connect(ctx, targets[0], so)
+	}
+	type result struct {
+		o   opened
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan result, len(targets))
+	head := time.NewTimer(0)
+	defer head.Stop()
+
+	var winner opened
+	var failed []error
+	started, ended := 0, 0
+	for ended < len(targets) && (winner == nil || ended < started) {
+		select {
+		case <-head.C:
+			if winner == nil && started < len(targets) {
+				t := targets[started]
+				started++
+				// Ends with its attempt, which ctx bounds; waited for below.
+				go func() {
+					o, err := e.driver.connect(ctx, t, so)
+					results <- result{o, err}
+				}()
+				head.Reset(attemptDelay)
+			}
+		case r := <-results:
+			ended++
+			switch {
+			case r.err == nil && winner == nil:
+				winner = r.o
+				cancel()
+			case r.err == nil:
+				r.o.discard()
+			default:
+				failed = append(failed, r.err)
+				head.Reset(0)
+			}
+		}
+	}
+	if winner != nil {
+		return winner, nil
+	}
+	return nil, &AttemptsError{failed}
+}

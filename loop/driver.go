@@ -1,0 +1,91 @@
+package loop
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Driver names an implementation of the event loops.
+type Driver uint8
+
+const (
+	// DriverAuto is the driver that DESIGN.md's table favours on this platform.
+	DriverAuto Driver = iota
+	// DriverGnet is gnet's engine in client mode: every platform that gnet serves.
+	DriverGnet
+)
+
+// String is the driver's name as flags and reports spell it.
+func (d Driver) String() string {
+	switch d {
+	case DriverAuto:
+		return "auto"
+	case DriverGnet:
+		return "gnet"
+	default:
+		return "unknown"
+	}
+}
+
+// sink is what a driver delivers a descriptor's events to. All methods run on the goroutine of the loop that the descriptor belongs to,
+// one at a time, and none may block.
+type sink interface {
+	// onOpen is the first call. The registration and its descriptor are valid until onClose returns.
+	onOpen(r registration, fd int)
+	// onData brings bytes that were read. They are borrowed: valid until onData returns. False asks the driver to close the connection.
+	onData(b []byte) bool
+	// onMoved tells that the connection goes on under another descriptor; the old one is closed when onMoved returns.
+	onMoved(fd int)
+	// onClose is the last call, exactly once, while the descriptor is still open; it is closed when onClose returns.
+	// err is io.EOF after the peer's FIN, an errno, or nil when this side asked for the end.
+	onClose(err error)
+}
+
+// registration is a descriptor's place in its loop. Methods may be called from any goroutine unless they say otherwise.
+type registration interface {
+	// close asks for the end: onClose(nil) follows, unless it has been called already.
+	close()
+	// post runs f on the loop. It may be lost while the loop stops; onClose is not.
+	post(f func())
+	// pause stops reading; only from onData, which has taken all bytes that it was given. It reports false where nothing more can be read anyway.
+	pause() bool
+	// resume reads again after pause. Not from a loop's goroutine.
+	resume()
+}
+
+// driver runs event loops.
+type driver interface {
+	// connect opens a TCP connection or one over a Unix socket, not registered yet.
+	connect(ctx context.Context, to target, o *SocketOptions) (opened, error)
+	// adopt takes over a connection that somebody else's dialer has made. It belongs to the driver even when adopt fails.
+	adopt(c net.Conn) (opened, error)
+	// register hands an open connection to a loop. When it returns nil, onOpen has run. The connection belongs to the driver even when it fails.
+	// Not from a loop's goroutine.
+	register(c opened, s sink) error
+	// onLoop reports whether the calling goroutine is one of the driver's loops. It costs about a microsecond.
+	onLoop() bool
+	// stop ends all connections and waits for the loops. Called once, never from a loop's goroutine.
+	stop()
+}
+
+// target is one address to connect to: TCP, or a Unix socket's path.
+type target struct {
+	addr netip.AddrPort
+	path string
+}
+
+func (t target) String() string {
+	if t.path != "" {
+		return t.path
+	}
+	return t.addr.String()
+}
+
+// opened is a connection between connect and register.
+type opened interface {
+	// discard closes a connection that will not be registered.
+	discard()
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}

@@ -1,0 +1,101 @@
+package loop
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Engine is a few event loops and the connections on them. Safe for concurrent use.
+type Engine struct {
+	// Immutable after Start.
+	driver driver
+	kind   Driver
+	loops  int
+	logger *slog.Logger
+
+	conns atomic.Int64
+
+	// mu is held for reading while a connection is being registered, and for writing while the engine stops: a registration that meets
+	// a stopping driver would wait for ever.
+	mu      sync.RWMutex
+	stopped bool
+}
+
+// maxAutoLoops bounds the loops that an engine starts unasked: "a few" serve thousands of sockets (guessed; machines with more than 16 cores were not measured).
+const maxAutoLoops = 8
+
+// Start runs an engine. It must be stopped to give its goroutines and descriptors back.
+func Start(cfg Config) (*Engine, error) {
+	if cfg.Loops < 0 {
+		return nil, fmt.Errorf("loop: Config.Loops is %d, want 0 (automatic) or more", cfg.Loops)
+	}
+	if cfg.Loops == 0 {
+		cfg.Loops = min(max(runtime.GOMAXPROCS(0)/2, 1), maxAutoLoops)
+	}
+	kind := cfg.Driver
+	if kind == DriverAuto {
+		kind = autoDriver
+	}
+	e := &Engine{kind: kind, loops: cfg.Loops, logger: cfg.Logger}
+	d, err := startDriver(kind, cfg.Loops)
+	if err != nil {
+		return nil, fmt.Errorf("loop: cannot start the %v driver: %w", kind, err)
+	}
+	e.driver = d
+	return e, nil
+}
+
+// Driver is the implementation in use, never DriverAuto.
+func (e *Engine) Driver() Driver { return e.kind }
+
+// Loops is the number of event loops.
+func (e *Engine) Loops() int { return e.loops }
+
+// Conns is the number of connections that have not ended.
+func (e *Engine) Conns() int { return int(e.conns.Load()) }
+
+// Stop ends all connections, and with them their requests, with ErrStopped, and returns when the loops are gone. It is idempotent. From a callback
+// on a loop it fails with ErrOnLoop and changes nothing.
+func (e *Engine) Stop() error {
+	if e.onLoop() {
+		return ErrOnLoop
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.stopped {
+		e.stopped = true
+		e.driver.stop()
+	}
+	return nil
+}
+
+// register hands an open connection to a loop, or discards it.
+func (e *Engine) register(o opened, s sink) error {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.stopped {
+		o.discard()
+		return ErrStopped
+	}
+	e.conns.Add(1)
+	if err := e.driver.register(o, s); err != nil {
+		e.conns.Add(-1)
+		return err
+	}
+	return nil
+}
+
+// forget counts a connection out. Called once for each that was registered.
+func (e *Engine) forget() { e.conns.Add(-1) }
+
+func (e *Engine) onLoop() bool { return e.driver.onLoop() }
+
+// report logs what no caller can be told.
+func (e *Engine) report(msg string, args ...any) {
+	if e.logger != nil {
+		e.logger.Error(msg, args...)
+	}
+}

@@ -1,0 +1,9 @@
+package loop_test
+
+import "syscall"
+
+const (
+	syscallECONNREFUSED = syscall.ECONNREFUSED
+	syscallECONNRESET   = syscall.ECONNRESET
+	syscallENOENT       = syscall.ENOENT
+)

@@ -1,0 +1,149 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package loop
+
+import (
+	"net"
+	"os"
+	"sync"
+
+	"kafkaio/syscalls"
+)
+
+// gnet always reads what arrives, and cannot be told to stop. A connection that pauses therefore leaves gnet: it goes on under a duplicate of
+// its descriptor, which nobody reads, so that TCP holds the peer back; to resume, that descriptor is enrolled anew. It is dear, about 30 µs a
+// pause, and rare.
+
+// parkingLot holds the paused connections of a driver.
+type parkingLot struct {
+	gate    sync.RWMutex // held for reading while a connection is enrolled anew, for writing by stop
+	stopped bool         // guarded by gate
+
+	mu    sync.Mutex // guards conns
+	conns map[*gnetConn]struct{}
+}
+
+// pause implements registration.
+func (c *gnetConn) pause() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != gnetLive {
+		return false
+	}
+	fd, err := syscalls.Dup(c.conn.Fd())
+	if err != nil {
+		return false // no descriptor left: reading on is the lesser evil
+	}
+	c.fd = fd
+	c.state = gnetMoving
+	return true
+}
+
+// park takes a connection that gnet lets go of, with c.mu held. False when the driver stops: the connection is then over.
+func (d *gnetDriver) park(c *gnetConn) bool {
+	p := &d.parked
+	if !p.gate.TryRLock() {
+		return false // only stop holds the gate for writing
+	}
+	defer p.gate.RUnlock()
+	if p.stopped {
+		return false
+	}
+	c.conn = nil
+	c.state = gnetParked
+	c.sink.onMoved(c.fd)
+	p.mu.Lock()
+	if p.conns == nil {
+		p.conns = make(map[*gnetConn]struct{})
+	}
+	p.conns[c] = struct{}{}
+	p.mu.Unlock()
+	if c.wantResume {
+		c.wantResume = false
+		go c.resume() // ends when the connection is enrolled; stop waits for it at the gate
+	}
+	return true
+}
+
+func (p *parkingLot) forget(c *gnetConn) {
+	p.mu.Lock()
+	delete(p.conns, c)
+	p.mu.Unlock()
+}
+
+// resume implements registration.
+func (c *gnetConn) resume() {
+	p := &c.driver.parked
+	p.gate.RLock()
+	defer p.gate.RUnlock()
+	c.mu.Lock()
+	switch {
+	case c.state == gnetMoving:
+		c.wantResume = true
+	case c.state == gnetParked && !p.stopped:
+		c.state = gnetEnrolling
+		fd := c.fd
+		c.mu.Unlock()
+		p.forget(c)
+		if err := c.driver.enrollAgain(c, fd); err != nil {
+			c.mu.Lock()
+			c.overLocked()
+		}
+		return
+	}
+	c.mu.Unlock()
+}
+
+// enrollAgain registers the descriptor of a paused connection. OnOpen closes the old number when the sink uses the new one.
+func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
+	dup, err := syscalls.Dup(fd)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(dup), "resumed")
+	nc, err := net.FileConn(f)
+	_ = f.Close()
+	if err != nil {
+		return err
+	}
+	if err := d.enroll(nc, c); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == gnetEnrolling {
+		return ErrNotRegistered
+	}
+	return nil
+}
+
+// overLocked ends a connection that no loop has, and unlocks c.mu. Its sink is told on a goroutine of its own, as the caller may hold locks of the sink.
+func (c *gnetConn) overLocked() {
+	c.state = gnetOver
+	fd := c.fd
+	c.fd = -1
+	c.mu.Unlock()
+	c.driver.parked.forget(c)
+	// Ends by itself at once; who closes the sink waits for it through the sink.
+	go func() {
+		c.sink.onClose(nil)
+		_ = syscalls.Close(fd)
+	}()
+}
+
+// closeParked ends all paused connections for good, before gnet stops.
+func (d *gnetDriver) closeParked() {
+	p := &d.parked
+	p.gate.Lock()
+	p.stopped = true
+	p.gate.Unlock()
+	p.mu.Lock()
+	parked := make([]*gnetConn, 0, len(p.conns))
+	for c := range p.conns {
+		parked = append(parked, c)
+	}
+	p.mu.Unlock()
+	for _, c := range parked {
+		c.close()
+	}
+}

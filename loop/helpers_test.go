@@ -1,0 +1,170 @@
+package loop_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"kafkaio/internal/hostile"
+	"kafkaio/internal/leak"
+	"kafkaio/loop"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// drivers are the implementations that this platform has.
+func drivers() []loop.Driver { return []loop.Driver{loop.DriverGnet} }
+
+// eachDriver runs a test on an engine of its own for each driver, and checks that nothing is left behind.
+func eachDriver(t *testing.T, test func(t *testing.T, e *loop.Engine)) {
+	t.Helper()
+	for _, d := range drivers() {
+		t.Run(d.String(), func(t *testing.T) {
+			leak.Check(t, leak.Gauge("pooled entries and buffers", loop.Outstanding))
+			e, err := loop.Start(loop.Config{Driver: d, Loops: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := e.Stop(); err != nil {
+					t.Errorf("Stop: %v", err)
+				}
+				if n := e.Conns(); n != 0 {
+					t.Errorf("after Stop, %d connections are counted, want 0", n)
+				}
+			})
+			test(t, e)
+		})
+	}
+}
+
+func dial(t *testing.T, e *loop.Engine, addr string, limits loop.Limits) *loop.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := e.Dial(ctx, addr, loop.DialConfig{Limits: limits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func dialStream(t *testing.T, e *loop.Engine, addr string) *loop.Stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, err := e.DialStream(ctx, addr, loop.DialConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// request is a header of version 0 with the caller's correlation id, and a body.
+func request(id int32, body []byte) []byte {
+	r := make([]byte, 8, 8+len(body))
+	binary.BigEndian.PutUint32(r[4:], uint32(id))
+	return append(r, body...)
+}
+
+// mirror answers a request with its own body.
+func mirror(request []byte) []byte { return request[8:] }
+
+// checkMirrored fails the test unless the answer carries the id and the body of the request.
+func checkMirrored(t *testing.T, request, response []byte) {
+	t.Helper()
+	if len(response) < 4 || !bytes.Equal(response[:4], request[4:8]) || !bytes.Equal(response[4:], request[8:]) {
+		t.Errorf("answer to request %x… is %x… (%d bytes), want its id and body (%d bytes)", request[4:min(16, len(request))], response[:min(12, len(response))], len(response), len(request)-4)
+	}
+}
+
+// body is n bytes that differ from one seed to the next.
+func body(seed, n int) []byte {
+	b := make([]byte, n)
+	x := uint32(seed)*2654435761 + 1
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		b[i] = byte(x)
+	}
+	return b
+}
+
+// within fails the test unless f returns in time.
+func within(t *testing.T, d time.Duration, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(d):
+		t.Fatalf("%s did not end within %v", what, d)
+	}
+}
+
+// eventually polls until ok, or fails the test.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// ends counts how often each of n requests has ended.
+type ends struct {
+	mu    sync.Mutex
+	times map[string]int
+	wg    sync.WaitGroup
+}
+
+func (e *ends) expect(name string) {
+	e.mu.Lock()
+	if e.times == nil {
+		e.times = make(map[string]int)
+	}
+	e.times[name] += 0
+	e.mu.Unlock()
+	e.wg.Add(1)
+}
+
+func (e *ends) end(name string) {
+	e.mu.Lock()
+	e.times[name]++
+	first := e.times[name] == 1
+	e.mu.Unlock()
+	if first {
+		e.wg.Done()
+	}
+}
+
+func (e *ends) check(t *testing.T) {
+	t.Helper()
+	within(t, 2*patience, "all requests", e.wg.Wait)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, n := range e.times {
+		if n != 1 {
+			t.Errorf("request %s has ended %d times, want once", name, n)
+		}
+	}
+}
+
+func hostileBroker(t *testing.T, scripts ...hostile.Script) *hostile.Broker {
+	t.Helper()
+	return hostile.Listen(t, scripts...)
+}
+
+func name(parts ...any) string { return fmt.Sprint(parts...) }

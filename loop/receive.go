@@ -1,0 +1,183 @@
+package loop
+
+import (
+	"encoding/binary"
+	"runtime/debug"
+
+	"kafkaio/frame"
+	"kafkaio/syscalls"
+)
+
+const (
+	// batchFrames is how many answers are matched under one hold of the lock (guessed; the array lives on the loop's stack).
+	batchFrames = 32
+
+	// directBytes is how much an answer must still lack for it to be read from the socket straight into its frame: less is not worth a read of its own.
+	directBytes = 16 << 10
+
+	// turnBytes is how much one connection may read directly in one turn of the loop, so that a flood on one cannot starve the others.
+	turnBytes = 512 << 10
+)
+
+// onData implements sink: it cuts the bytes into frames, matches each to the oldest request in flight, and ends those requests.
+func (c *Conn) onData(b []byte) bool {
+	var frames [batchFrames]frame.Frame
+	for len(b) > 0 {
+		n := 0
+		var err error
+		for n < batchFrames && len(b) > 0 && err == nil {
+			var ok bool
+			if frames[n], b, ok, err = c.in.Next(b); ok {
+				n++
+			}
+		}
+		if n > 0 && !c.deliver(frames[:n]) {
+			return false
+		}
+		if err != nil {
+			c.fail(err)
+			return false
+		}
+	}
+	if c.in.Missing() < directBytes {
+		return true
+	}
+	return c.readDirect()
+}
+
+// readDirect reads the rest of a large answer into its frame until the socket is empty, the frame is complete, or the turn is over.
+func (c *Conn) readDirect() bool {
+	for turn := 0; turn < turnBytes; {
+		room := c.in.Room()
+		if room == nil {
+			return true
+		}
+		n, err := syscalls.Read(c.sock.fd, room) // the loop itself closes the descriptor: no lock needed on the loop
+		if n <= 0 {
+			// Empty, at its end, or broken: the driver's next read finds the same and reports it.
+			_ = err
+			return true
+		}
+		turn += n
+		if f, ok := c.in.Filled(n); ok {
+			return c.deliver([]frame.Frame{f})
+		}
+	}
+	return true
+}
+
+// deliver matches frames to the oldest requests in flight and ends those. len(frames) is at most batchFrames.
+//
+// Where it runs callbacks, the loop takes the writer's role for as long: the requests that they submit then leave in one write.
+func (c *Conn) deliver(frames []frame.Frame) bool {
+	var matched [batchFrames]*entry
+	var err error
+	callbacks := false
+
+	c.mu.Lock()
+	if c.state >= stateClosing {
+		c.mu.Unlock()
+		return false
+	}
+	for i, f := range frames {
+		c.counters.bytesIn += uint64(frame.SizeBytes + len(f.Payload))
+		var e *entry
+		if e, err = c.matchLocked(f.Payload); err != nil {
+			break
+		}
+		matched[i] = e
+		callbacks = callbacks || e != nil && e.done != nil
+	}
+	if c.waiting.n > 0 {
+		c.promoteLocked()
+	}
+	write := !c.writing && (callbacks || c.head != nil)
+	if write {
+		c.writing = true
+	}
+	c.checkDrainedLocked()
+	ask := err != nil && c.failLocked(err)
+	c.mu.Unlock()
+
+	for i, e := range matched[:len(frames)] {
+		if e != nil {
+			c.end(e, frames[i])
+		}
+	}
+	if write {
+		c.flush()
+	}
+	return !ask
+}
+
+// matchLocked takes the request that an answer belongs to out of the queue: the oldest one, or the stream is out of step. nil for a late answer.
+func (c *Conn) matchLocked(payload []byte) (*entry, error) {
+	id, ok := frame.PeekCorrelationID(payload)
+	if !ok {
+		return nil, ErrShortFrame
+	}
+	e := c.inFlight.head
+	switch {
+	case e == nil:
+		return nil, &CorrelationError{Got: id, Idle: true}
+	case e.id != id:
+		return nil, &CorrelationError{Want: e.id, Got: id}
+	}
+	c.inFlight.remove(e)
+	if e.state == entryTombstone {
+		c.abandoned--
+		c.counters.late++
+		e.free()
+		return nil, nil
+	}
+	e.state = entryAnswered
+	c.counters.answered++
+	return e, nil
+}
+
+// end gives the answer to who waits for it: lent to a callback, for good to a waiting caller.
+func (c *Conn) end(e *entry, f frame.Frame) {
+	response := f.Payload
+	if done := e.done; done != nil {
+		binary.BigEndian.PutUint32(response, uint32(e.callerID))
+		e.free() // before the callback, whose next request then finds it in cache
+		c.call(done, response, nil)
+		return
+	}
+	if !f.Owned {
+		response = append(make([]byte, 0, len(response)), response...)
+	}
+	binary.BigEndian.PutUint32(response, uint32(e.callerID))
+	e.response = response
+	e.ready <- struct{}{} // capacity 1 and ours alone: never blocks
+}
+
+// endAll ends requests with the errors that stand in them. Those with callbacks only on the loop.
+func (c *Conn) endAll(l *entryList) {
+	for e := l.head; e != nil; e = l.head {
+		l.remove(e)
+		if done := e.done; done != nil {
+			err := &OpError{Op: "request", Addr: c.addr, Err: e.err, Unsent: e.unsent}
+			e.free()
+			c.call(done, nil, err)
+			continue
+		}
+		e.ready <- struct{}{} // capacity 1 and ours alone: never blocks
+	}
+}
+
+// call runs a callback. A panic in it ends its connection, not the process with all the others.
+func (c *Conn) call(done func([]byte, error), response []byte, err error) {
+	defer c.recovered()
+	done(response, err)
+}
+
+func (c *Conn) recovered() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	p := &PanicError{Value: v, Stack: debug.Stack()}
+	c.engine.report("recovered a panic in a callback; its connection is closed", "addr", c.addr, "panic", p.Value, "stack", string(p.Stack))
+	c.fail(p)
+}

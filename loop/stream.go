@@ -1,0 +1,425 @@
+package loop
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"kafkaio/syscalls"
+)
+
+const (
+	// streamPauseBytes is how many unread bytes make a stream stop reading its socket, and streamResumeBytes how few make it go on:
+	// a reader that is slow holds back its peer through TCP, not memory here. (Guessed: a few socket buffers.)
+	streamPauseBytes  = 256 << 10
+	streamResumeBytes = 64 << 10
+)
+
+// Stream is a connection of bytes. Safe for concurrent use; concurrent reads take turns, and so do writes.
+//
+// An idle Stream owns no goroutine and no buffer: a reader that waits gets the bytes put into its slice by the loop, and only what nobody waits
+// for is buffered.
+type Stream struct {
+	// Immutable after Dial.
+	engine *Engine
+	addr   string
+	reg    registration
+	local  net.Addr
+	remote net.Addr
+
+	sock socket
+
+	reading sync.Mutex // held by the one reader
+	sending sync.Mutex // held by the one writer
+
+	// mu guards all below.
+	mu       sync.Mutex
+	buf      []byte // bytes that nobody has read yet: buf[off:]
+	off      int
+	into     []byte // the waiting reader's slice, nil while none waits
+	got      int    // bytes that the loop has put into it
+	need     int    // bytes that end the wait
+	wake     chan struct{}
+	paused   bool
+	end      error // why no more bytes will come
+	asked    bool  // the loop has been asked for the end
+	closed   chan struct{}
+	ended    bool
+	timer    *time.Timer
+	timerAt  int64
+	readBy   int64 // SetReadDeadline
+	writeBy  int64 // SetWriteDeadline
+	writer   stall // the stalled writer, if stalling
+	stalling bool
+	callBy   int64 // the deadline of the stalled writer's call
+}
+
+func newStream(e *Engine, addr string, o opened) *Stream {
+	s := &Stream{engine: e, addr: addr, local: o.LocalAddr(), remote: o.RemoteAddr(), timerAt: never, readBy: never, writeBy: never}
+	s.wake = make(chan struct{}, 1)
+	s.sock.fd = -1
+	return s
+}
+
+// Addr is the peer as it was given to DialStream.
+func (s *Stream) Addr() string { return s.addr }
+
+// LocalAddr is the address of this end.
+func (s *Stream) LocalAddr() net.Addr { return s.local }
+
+// RemoteAddr is the address of the peer's end.
+func (s *Stream) RemoteAddr() net.Addr { return s.remote }
+
+func (s *Stream) onOpen(r registration, fd int) {
+	s.reg = r
+	s.sock.attach(fd)
+}
+
+func (s *Stream) onMoved(fd int) { s.sock.attach(fd) }
+
+func (s *Stream) onData(b []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked {
+		return true // closing: nobody reads any more
+	}
+	if s.into != nil {
+		n := copy(s.into[s.got:], b)
+		s.got += n
+		b = b[n:]
+		if s.got >= s.need {
+			s.wakeLocked()
+		}
+	}
+	if len(b) == 0 {
+		return true
+	}
+	if s.off > 0 {
+		s.buf = append(s.buf[:0], s.buf[s.off:]...)
+		s.off = 0
+	}
+	s.buf = append(s.buf, b...)
+	if len(s.buf) >= streamPauseBytes && !s.paused {
+		s.paused = s.reg.pause()
+	}
+	return true
+}
+
+func (s *Stream) onClose(err error) {
+	s.sock.detach()
+	s.mu.Lock()
+	if s.end == nil {
+		switch {
+		case err != nil:
+			s.end = err
+		case s.asked:
+			s.end = ErrClosed
+		default:
+			s.end = ErrStopped
+		}
+	}
+	s.ended = true
+	if s.closed != nil {
+		close(s.closed)
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.wakeLocked()
+	s.mu.Unlock()
+	s.engine.forget()
+}
+
+func (s *Stream) wakeLocked() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Read waits for the first byte and returns what is there, up to len(p). It ends with io.EOF after the peer's end and after all bytes were read,
+// with ErrClosed after Close, with a timeout after the deadline of SetReadDeadline.
+func (s *Stream) Read(p []byte) (int, error) { return s.read(p, min(1, len(p)), never) }
+
+// ReadFull waits for len(p) bytes, at most for timeout; 0 is no timeout. Fewer bytes come with the error that ended the wait: io.EOF also after some bytes.
+func (s *Stream) ReadFull(p []byte, timeout time.Duration) (int, error) {
+	return s.read(p, len(p), deadlineIn(timeout))
+}
+
+// ReadSome waits for the first byte, at most for timeout, and returns what is there.
+func (s *Stream) ReadSome(p []byte, timeout time.Duration) (int, error) {
+	return s.read(p, min(1, len(p)), deadlineIn(timeout))
+}
+
+func deadlineIn(timeout time.Duration) int64 {
+	if timeout <= 0 {
+		return never
+	}
+	return after(timeout)
+}
+
+func (s *Stream) read(p []byte, need int, by int64) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+
+	s.mu.Lock()
+	if s.asked {
+		s.mu.Unlock()
+		return 0, ErrClosed
+	}
+	if d := min(by, s.readBy); d != never && d <= now() {
+		s.mu.Unlock()
+		return 0, errTimeout
+	}
+	n := copy(p, s.buf[s.off:])
+	s.off += n
+	if s.off == len(s.buf) {
+		s.buf, s.off = nil, 0
+	}
+	resume := s.paused && len(s.buf)-s.off <= streamResumeBytes && s.end == nil
+	if resume {
+		s.paused = false
+	}
+	if n >= need || s.end != nil {
+		var err error
+		if n < need || need == 0 && n == 0 && s.end != nil && len(p) > 0 {
+			err = s.end
+		}
+		s.mu.Unlock()
+		if resume {
+			s.reg.resume()
+		}
+		return n, err
+	}
+	// The loop puts what comes next straight into p.
+	s.into, s.got, s.need = p, n, need
+	s.mu.Unlock()
+	if resume {
+		s.reg.resume()
+	}
+	return s.wait(by)
+}
+
+// wait ends when the loop has filled the reader's slice, the deadline has passed, or no more bytes will come.
+func (s *Stream) wait(by int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		var err error
+		switch d := min(by, s.readBy); {
+		case s.got >= s.need:
+		case s.asked:
+			err = ErrClosed
+		case s.end != nil:
+			err = s.end
+		case d != never && d <= now():
+			err = errTimeout
+		default:
+			s.armLocked(d)
+			s.mu.Unlock()
+			<-s.wake
+			s.mu.Lock()
+			continue
+		}
+		n := s.got
+		s.into = nil
+		select { // a signal left over would only cost the next reader a look
+		case <-s.wake:
+		default:
+		}
+		return n, err
+	}
+}
+
+// armLocked sees to it that the reader is woken no later than deadline.
+func (s *Stream) armLocked(deadline int64) {
+	if deadline >= s.timerAt {
+		return
+	}
+	s.timerAt = deadline
+	d := time.Duration(deadline - now())
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, s.onTimer)
+		return
+	}
+	s.timer.Reset(d)
+}
+
+// onTimer wakes the reader to look at its deadline. Run by the runtime on a goroutine of its own.
+func (s *Stream) onTimer() {
+	s.mu.Lock()
+	s.timerAt = never
+	s.wakeLocked()
+	s.mu.Unlock()
+}
+
+// Write writes all of p, waiting for room in the socket. It ends early with the number of bytes written and ErrClosed, the socket's error, or a
+// timeout after the deadline of SetWriteDeadline; the stream stays usable, but a peer sees a part of p.
+func (s *Stream) Write(p []byte) (int, error) { return s.write(p, never) }
+
+// WriteFull is Write with a timeout of its own; 0 is none.
+func (s *Stream) WriteFull(p []byte, timeout time.Duration) (int, error) {
+	return s.write(p, deadlineIn(timeout))
+}
+
+func (s *Stream) write(p []byte, by int64) (int, error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+
+	s.mu.Lock()
+	d, asked := min(by, s.writeBy), s.asked
+	s.mu.Unlock()
+	if asked {
+		return 0, ErrClosed
+	}
+	if d != never && d <= now() {
+		return 0, errTimeout
+	}
+	n, err := s.sock.write(p, nil)
+	if err == nil || !syscalls.IsRetry(err) {
+		return n, s.writeError(err)
+	}
+	m, err := s.writeStalled(p[n:], by)
+	return n + m, s.writeError(err)
+}
+
+// writeStalled waits for room on the calling goroutine.
+func (s *Stream) writeStalled(p []byte, by int64) (int, error) {
+	w, err := s.sock.stall()
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	s.writer, s.stalling, s.callBy = w, true, by
+	s.boundWriterLocked()
+	d := min(by, s.writeBy)
+	s.mu.Unlock()
+
+	n, err := w.writeAll(p, d)
+
+	s.mu.Lock()
+	s.writer, s.stalling = stall{}, false
+	s.mu.Unlock()
+	w.release()
+	return n, err
+}
+
+// boundWriterLocked gives the stalled writer the earlier of its own deadline and the stream's.
+func (s *Stream) boundWriterLocked() {
+	if d := min(s.callBy, s.writeBy); d == never {
+		s.writer.setDeadline(time.Time{})
+	} else {
+		s.writer.setDeadline(epoch.Add(time.Duration(d)))
+	}
+}
+
+// writeError prefers the reason for which the stream ended to what a write on it says.
+func (s *Stream) writeError(err error) error {
+	if err == nil || !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.asked || s.end == nil:
+		return ErrClosed
+	case errors.Is(s.end, io.EOF):
+		return syscall.EPIPE
+	default:
+		return s.end
+	}
+}
+
+// SetDeadline sets both deadlines, of reads and of writes; the zero time takes them away. It ends waits in progress as well.
+func (s *Stream) SetDeadline(t time.Time) error {
+	err := s.SetReadDeadline(t)
+	return errors.Join(err, s.SetWriteDeadline(t))
+}
+
+// SetReadDeadline bounds reads, those in progress included; the zero time takes the bound away.
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked || s.ended {
+		return ErrClosed
+	}
+	s.readBy = instant(t)
+	s.wakeLocked() // a reader that waits looks at its deadline anew
+	return nil
+}
+
+// SetWriteDeadline bounds writes, those in progress included; the zero time takes the bound away.
+func (s *Stream) SetWriteDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked || s.ended {
+		return ErrClosed
+	}
+	s.writeBy = instant(t)
+	if s.stalling {
+		s.boundWriterLocked()
+	}
+	return nil
+}
+
+// Buffered is the number of bytes that a read would get without waiting.
+func (s *Stream) Buffered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.buf) - s.off
+}
+
+// Alive reports whether the connection is open at both ends, as far as this end can know: closed by neither side, no FIN or reset received.
+func (s *Stream) Alive() bool {
+	s.mu.Lock()
+	over := s.asked || s.end != nil
+	s.mu.Unlock()
+	if over {
+		return false
+	}
+	gone := false
+	err := s.sock.control(func(fd int) (err error) {
+		gone, err = syscalls.PeerClosed(fd)
+		return err
+	})
+	return !gone && (err == nil || errors.Is(err, errors.ErrUnsupported))
+}
+
+// Err is why no more bytes will come, nil while they may.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked {
+		return ErrClosed
+	}
+	return s.end
+}
+
+// Close ends the connection: reads and writes in progress return ErrClosed, unread bytes are dropped. It is idempotent and returns when
+// everything is gone, except on a loop's goroutine, where it only begins the end.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	ask := !s.asked && !s.ended
+	s.asked = true
+	s.buf, s.off = nil, 0
+	s.wakeLocked()
+	if s.ended {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.closed == nil {
+		s.closed = make(chan struct{})
+	}
+	gone := s.closed
+	s.mu.Unlock()
+	if ask {
+		s.reg.close()
+	}
+	if !s.engine.onLoop() {
+		<-gone
+	}
+	return nil
+}

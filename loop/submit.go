@@ -1,0 +1,263 @@
+package loop
+
+import (
+	"context"
+	"encoding/binary"
+	"runtime"
+	"time"
+
+	"kafkaio/frame"
+)
+
+// minRequestBytes is the shortest request header, version 0: key, version, correlation id (protocol guide, "Request Header v0").
+const minRequestBytes = 8
+
+// RoundTrip sends a request and waits for its answer. It may be called from any goroutine but a loop's.
+//
+// request is header and body without the size prefix; it is borrowed until RoundTrip returns and never written to: the connection's own
+// correlation id is stamped into the copy that is sent. The answer, all that follows its size prefix, belongs to the caller and carries
+// the correlation id that the caller's header has.
+//
+// The deadline is timeout from now, or the deadline of ctx if that comes first; 0 is no timeout. Errors are of type *OpError: a deadline
+// matches os.ErrDeadlineExceeded and context.DeadlineExceeded, a cancelled ctx its cause, ErrQueueFull a full queue where Limits ask for it.
+func (c *Conn) RoundTrip(ctx context.Context, request []byte, timeout time.Duration) ([]byte, error) {
+	e, err := c.start(ctx, "request", request, timeout, entryInFlight)
+	if err != nil {
+		return nil, err
+	}
+	c.await(ctx, e)
+	response, err := e.response, e.err
+	if err != nil {
+		err = &OpError{Op: "request", Addr: c.addr, Err: err, Unsent: e.unsent, Elapsed: time.Duration(now() - e.begun)}
+	}
+	e.free()
+	return response, err
+}
+
+// SendOneWay sends a request that has no answer (a Produce with acks=0) and returns when all its bytes are in the kernel's hands.
+// Slices, deadline and errors are those of RoundTrip.
+func (c *Conn) SendOneWay(ctx context.Context, request []byte, timeout time.Duration) error {
+	e, err := c.start(ctx, "send", request, timeout, entryOneWay)
+	if err != nil {
+		return err
+	}
+	c.await(ctx, e)
+	err = e.err
+	if err != nil {
+		err = &OpError{Op: "send", Addr: c.addr, Err: err, Unsent: e.unsent, Elapsed: time.Duration(now() - e.begun)}
+	}
+	e.free()
+	return err
+}
+
+// Submit sends a request and returns at once; done is called exactly once with its end, on the goroutine of the connection's loop.
+// It may be called from anywhere, done included; it never waits: a full queue is ErrQueueFull. When it returns an error, done is not called.
+//
+// request is borrowed until Submit returns. The response is borrowed by done until done returns; it carries the caller's correlation id.
+// done must not block: every connection of that loop waits for it. If it panics, the connection is closed with a PanicError.
+// The zero deadline is none.
+func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []byte, err error)) error {
+	if len(request) < minRequestBytes {
+		return &OpError{Op: "request", Addr: c.addr, Err: errShortRequest, Unsent: true}
+	}
+	e := newEntry()
+	e.deadline, e.done, e.state = instant(deadline), done, entryInFlight
+	c.mu.Lock()
+	if err := c.refusalLocked(); err != nil {
+		return c.refuse(e, "request", err)
+	}
+	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
+		return c.refuse(e, "request", ErrQueueFull)
+	}
+	c.counters.requests++
+	c.enqueueLocked(e, request)
+	c.armLocked(e.deadline)
+	c.writeUnlock()
+	return nil
+}
+
+// refuse unlocks and gives back an entry that was not accepted.
+func (c *Conn) refuse(e *entry, op string, err error) error {
+	c.counters.refused++
+	c.mu.Unlock()
+	e.free()
+	return &OpError{Op: op, Addr: c.addr, Err: err, Unsent: true}
+}
+
+// start accepts a request for a caller who waits: queued at once, or in the line for room.
+func (c *Conn) start(ctx context.Context, op string, request []byte, timeout time.Duration, state entryState) (*entry, error) {
+	if len(request) < minRequestBytes {
+		return nil, &OpError{Op: op, Addr: c.addr, Err: errShortRequest, Unsent: true}
+	}
+	begun := now()
+	deadline := int64(never)
+	if timeout > 0 && int64(timeout) < never-begun {
+		deadline = begun + int64(timeout)
+	}
+	if ctx.Done() != nil {
+		if err := contextError(ctx); err != nil {
+			return nil, &OpError{Op: op, Addr: c.addr, Err: err, Unsent: true}
+		}
+		if d, ok := ctx.Deadline(); ok {
+			deadline = min(deadline, instant(d))
+		}
+	}
+	e := newEntry()
+	e.begun, e.deadline, e.state = begun, deadline, state
+	e.lend = len(request) >= lendBytes
+	c.mu.Lock()
+	if err := c.refusalLocked(); err != nil {
+		return nil, c.refuse(e, op, err)
+	}
+	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
+		if c.limits.RefuseWhenFull {
+			return nil, c.refuse(e, op, ErrQueueFull)
+		}
+		e.request = request
+		e.oneWay = state == entryOneWay
+		e.state = entryWaiting
+		c.counters.requests++
+		c.waiting.pushBack(e)
+		c.armLocked(e.deadline)
+		c.mu.Unlock()
+		return e, nil
+	}
+	c.counters.requests++
+	c.enqueueLocked(e, request)
+	c.armLocked(e.deadline)
+	c.writeUnlock()
+	return e, nil
+}
+
+// fitsLocked reports whether a request may be queued now.
+func (c *Conn) fitsLocked(requestBytes int) bool {
+	return c.inFlight.n < c.limits.MaxInFlight &&
+		(c.pending == 0 || c.pending+requestBytes+frame.SizeBytes <= c.limits.MaxPendingBytes)
+}
+
+// promoteLocked queues those who wait for room, as far as there is room. Their bytes then wait for a writer like any other's.
+func (c *Conn) promoteLocked() {
+	if c.state != stateOpen {
+		return
+	}
+	for e := c.waiting.head; e != nil && c.fitsLocked(len(e.request)); e = c.waiting.head {
+		c.waiting.remove(e)
+		request := e.request
+		e.request = nil
+		e.state = entryInFlight
+		if e.oneWay {
+			e.state = entryOneWay
+		}
+		c.enqueueLocked(e, request)
+	}
+}
+
+// enqueueLocked gives the request its correlation id and its place in both queues, of answers and of bytes, so that their order is the same.
+func (c *Conn) enqueueLocked(e *entry, request []byte) {
+	id := c.nextID
+	c.nextID = (c.nextID + 1) & 0x7fffffff
+	e.id = id
+	e.callerID = frame.CorrelationID(binary.BigEndian.Uint32(request[4:]))
+	e.start = c.queued
+	if e.state == entryOneWay {
+		c.oneWay.pushBack(e)
+	} else {
+		c.inFlight.pushBack(e)
+	}
+
+	t := c.tail
+	if t == nil || t.lender != nil || len(t.b) >= combineBytes {
+		t = newBuffer(c.queued)
+		c.linkLocked(t)
+	}
+	t.b = binary.BigEndian.AppendUint32(t.b, uint32(len(request)))
+	t.b = append(t.b, request[:4]...)
+	t.b = binary.BigEndian.AppendUint32(t.b, uint32(id))
+	if e.lend {
+		l := newBuffer(c.queued + frame.SizeBytes + minRequestBytes)
+		l.b, l.lender = request[minRequestBytes:], e
+		e.borrowed = true
+		c.linkLocked(l)
+	} else {
+		t.b = append(t.b, request[minRequestBytes:]...)
+	}
+	n := frame.SizeBytes + len(request)
+	c.queued += uint64(n)
+	c.pending += n
+	e.end = c.queued
+}
+
+// linkLocked appends a buffer to the pending chain.
+func (c *Conn) linkLocked(b *buffer) {
+	if c.tail == nil {
+		c.head = b
+	} else {
+		c.tail.next = b
+	}
+	c.tail = b
+}
+
+// writeUnlock sees to it that what was queued is written, by whoever writes already or by this goroutine, and unlocks.
+//
+// The yield is what makes combining work: with other requests in flight other callers are about to queue theirs, and one write then carries
+// them all (BENCHMARKS.md, conn1-callers64). A lone caller must not yield: nobody is coming.
+func (c *Conn) writeUnlock() {
+	if c.writing {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	company := c.inFlight.n > 1
+	c.mu.Unlock()
+	if company {
+		runtime.Gosched()
+	}
+	c.flush()
+}
+
+// await returns when the entry has ended: answered by somebody else, or abandoned here because ctx did.
+func (c *Conn) await(ctx context.Context, e *entry) {
+	if done := ctx.Done(); done == nil {
+		<-e.ready
+	} else {
+		select {
+		case <-e.ready:
+		case <-done:
+			c.cancel(e, contextError(ctx))
+		}
+	}
+	if e.lend {
+		c.reclaim(e)
+	}
+}
+
+// cancel abandons a request whose caller has given up, unless its end has come first, which then counts.
+func (c *Conn) cancel(e *entry, cause error) {
+	c.mu.Lock()
+	if e.state == entryAnswered {
+		c.mu.Unlock()
+		<-e.ready
+		return
+	}
+	ask := c.abandonLocked(e, cause)
+	c.checkDrainedLocked()
+	c.mu.Unlock()
+	if ask {
+		c.reg.close()
+	}
+}
+
+// reclaim returns when no writer refers to the caller's bytes any more.
+func (c *Conn) reclaim(e *entry) {
+	c.mu.Lock()
+	if !e.borrowed {
+		c.mu.Unlock()
+		return
+	}
+	if e.released == nil {
+		e.released = make(chan struct{}, 1)
+	}
+	e.awaited = true
+	c.mu.Unlock()
+	<-e.released
+}

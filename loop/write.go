@@ -1,0 +1,175 @@
+package loop
+
+import (
+	"kafkaio/syscalls"
+)
+
+// takeLocked takes the next bytes to write off the pending chain: a buffer, and with it the lent one that it leads into. nil when nothing is pending.
+func (c *Conn) takeLocked() *buffer {
+	b := c.head
+	if b == nil {
+		return nil
+	}
+	last := b
+	if b.next != nil && b.next.lender != nil {
+		last = b.next
+	}
+	c.head = last.next
+	if c.head == nil {
+		c.tail = nil
+	}
+	last.next = nil
+	c.taken = last.off + uint64(len(last.b))
+	return b
+}
+
+// flush writes what is pending until nothing is. Only who has set c.writing calls it; it gives the role up, or passes it on to a stalled writer.
+func (c *Conn) flush() {
+	c.mu.Lock()
+	for {
+		b := c.takeLocked()
+		if b == nil {
+			c.writing = false
+			c.checkDrainedLocked()
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		n, err := c.sock.write(b.bytes())
+		if err != nil && syscalls.IsRetry(err) {
+			c.stallOn(b, n)
+			return
+		}
+		if err != nil {
+			c.dropWrite(b, err)
+			return
+		}
+		c.mu.Lock()
+		c.wroteLocked(b)
+	}
+}
+
+// bytes gives the two parts of what takeLocked took.
+func (b *buffer) bytes() (own, lent []byte) {
+	if b.next != nil {
+		return b.b, b.next.b
+	}
+	return b.b, nil
+}
+
+// wroteLocked frees what was written, ends the one-way requests in it, and lets in who waited for the room.
+func (c *Conn) wroteLocked(b *buffer) {
+	c.releaseLocked(b)
+	for e := c.oneWay.head; e != nil && e.end <= c.taken; e = c.oneWay.head {
+		c.oneWay.remove(e)
+		e.state = entryAnswered
+		c.counters.oneWay++
+		e.ready <- struct{}{} // capacity 1 and ours alone: never blocks
+	}
+	if c.waiting.n > 0 {
+		c.promoteLocked()
+	}
+}
+
+// releaseLocked gives back a buffer that takeLocked took, and to its lender the bytes that were lent.
+func (c *Conn) releaseLocked(b *buffer) {
+	for b != nil {
+		next := b.next
+		c.pending -= len(b.b)
+		if e := b.lender; e != nil {
+			e.borrowed = false
+			if e.awaited {
+				e.released <- struct{}{}
+			}
+		}
+		b.free()
+		b = next
+	}
+}
+
+// dropPendingLocked gives up all that nobody has begun to write.
+func (c *Conn) dropPendingLocked() {
+	for b := c.takeLocked(); b != nil; b = c.takeLocked() {
+		c.releaseLocked(b)
+	}
+}
+
+// dropWrite ends the writer's role after an error: the connection is over, and its writer keeps the role so that nobody else begins.
+func (c *Conn) dropWrite(b *buffer, err error) {
+	c.mu.Lock()
+	c.releaseLocked(b)
+	if c.state == stateClosed {
+		c.dropPendingLocked()
+	}
+	ask := c.failLocked(err)
+	c.mu.Unlock()
+	if ask {
+		c.reg.close()
+	}
+}
+
+// stallOn passes the writer's role, with n bytes of b written, to a goroutine that may wait for room in the socket. Callers do not wait
+// themselves: their deadline may be earlier than the end of what they happen to write for others, and a loop must never wait.
+func (c *Conn) stallOn(b *buffer, n int) {
+	w, err := c.sock.stall()
+	if err != nil {
+		c.dropWrite(b, err)
+		return
+	}
+	c.mu.Lock()
+	if c.state == stateClosed {
+		c.mu.Unlock()
+		w.release()
+		c.dropWrite(b, ErrClosed)
+		return
+	}
+	c.stalled = true
+	c.counters.stalls++
+	c.mu.Unlock()
+	go c.writeStalled(w, b, n)
+}
+
+// writeStalled writes the rest of b and then whatever has become pending meanwhile, waiting for room.
+//
+// Started by stallOn when the socket is full; ended by an empty queue or by onClose, which closes the descriptor that it waits on;
+// Close and Shutdown wait for it.
+func (c *Conn) writeStalled(w stall, b *buffer, n int) {
+	var err error
+	for _, part := range [...][]byte{b.part(0), b.part(1)} {
+		if n >= len(part) {
+			n -= len(part)
+			continue
+		}
+		if _, err = w.writeAll(part[n:], never); err != nil {
+			break
+		}
+		n = 0
+	}
+	w.release()
+
+	c.mu.Lock()
+	c.stalled = false
+	if c.state == stateClosed { // onClose has left the end to this writer
+		c.releaseLocked(b)
+		c.endLocked()
+		c.mu.Unlock()
+		return
+	}
+	if err != nil {
+		c.mu.Unlock()
+		c.dropWrite(b, err)
+		return
+	}
+	c.wroteLocked(b)
+	c.mu.Unlock()
+	c.flush()
+}
+
+// part is one of the two parts of what takeLocked took.
+func (b *buffer) part(i int) []byte {
+	own, lent := b.bytes()
+	if i == 0 {
+		return own
+	}
+	return lent
+}
