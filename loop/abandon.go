@@ -23,6 +23,7 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 		c.unqueueLocked(e)
 		e.unsent = true
 		c.promoteLocked()
+		c.heatLocked()
 		return false
 	}
 	written := c.sock.written.Load()

@@ -50,8 +50,10 @@ type Conn struct {
 	local  net.Addr
 	remote net.Addr
 	opened int64
+	budget time.Duration // DialConfig.BusyPoll
 
-	sock socket
+	polling *polling // set by onOpen
+	sock    socket
 
 	// Owned by the loop goroutine.
 	in frame.Assembler
@@ -61,6 +63,7 @@ type Conn struct {
 	state     connState
 	writing   bool // somebody will write what is pending; pending bytes imply writing
 	stalled   bool // the writer waits for room in the socket
+	hot       bool // the loop knows that something is in flight
 	cause     error
 	nextID    frame.CorrelationID
 	inFlight  entryList // in wire order
@@ -144,6 +147,7 @@ func (c *Conn) Err() error {
 // onOpen implements sink. It runs before Dial returns, so that nobody else knows the connection yet.
 func (c *Conn) onOpen(r registration, fd int) {
 	c.reg = r
+	c.polling = r.polling(c.budget)
 	c.sock.attach(fd)
 }
 
@@ -184,6 +188,7 @@ func (c *Conn) onClose(err error) {
 		c.expired.remove(e)
 		ends.pushBack(e)
 	}
+	c.heatLocked()
 	c.dropPendingLocked()
 	if c.timer != nil {
 		c.timer.Stop()
@@ -217,6 +222,14 @@ func (c *Conn) endLocked() {
 		close(c.closed)
 	}
 	c.engine.forget()
+}
+
+// heatLocked tells a loop that polls whether something is in flight, when that has changed.
+func (c *Conn) heatLocked() {
+	if hot := c.inFlight.n > 0; hot != c.hot {
+		c.hot = hot
+		c.polling.set(hot)
+	}
 }
 
 // checkDrainedLocked tells Shutdown when nothing is in flight any more.

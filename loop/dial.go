@@ -18,6 +18,9 @@ type DialConfig struct {
 	Socket SocketOptions
 	// Limits bound a Conn; streams ignore them.
 	Limits Limits
+	// BusyPoll is how long the connection's loop polls without sleeping while it expects an answer on it: 0 is automatic, negative never.
+	// It has an effect on DriverEpoll only.
+	BusyPoll time.Duration
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It must return a *net.TCPConn or *net.UnixConn.
@@ -38,7 +41,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: limits, local: o.LocalAddr(), remote: o.RemoteAddr(), opened: now(), timerAt: never}
+	c := &Conn{engine: e, addr: addr, limits: limits, local: o.LocalAddr(), remote: o.RemoteAddr(), opened: now(), timerAt: never, budget: cfg.BusyPoll}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	if err := e.register(o, c); err != nil {
@@ -53,7 +56,7 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
-	s := newStream(e, addr, o)
+	s := newStream(e, addr, o, cfg.BusyPoll)
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}

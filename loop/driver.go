@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Driver names an implementation of the event loops.
@@ -14,6 +15,8 @@ const (
 	DriverAuto Driver = iota
 	// DriverGnet is gnet's engine in client mode: every platform that gnet serves.
 	DriverGnet
+	// DriverEpoll is an epoll loop of our own, which can poll without sleeping: Linux.
+	DriverEpoll
 )
 
 // String is the driver's name as flags and reports spell it.
@@ -23,6 +26,8 @@ func (d Driver) String() string {
 		return "auto"
 	case DriverGnet:
 		return "gnet"
+	case DriverEpoll:
+		return "epoll"
 	default:
 		return "unknown"
 	}
@@ -35,6 +40,10 @@ type sink interface {
 	onOpen(r registration, fd int)
 	// onData brings bytes that were read. They are borrowed: valid until onData returns. False asks the driver to close the connection.
 	onData(b []byte) bool
+	// direct gives memory to read into in place of the driver's own, nil for none; filled then takes the place of onData.
+	direct() []byte
+	// filled tells that n > 0 bytes were read into what direct gave. False asks the driver to close the connection.
+	filled(n int) bool
 	// onMoved tells that the connection goes on under another descriptor; the old one is closed when onMoved returns.
 	onMoved(fd int)
 	// onClose is the last call, exactly once, while the descriptor is still open; it is closed when onClose returns.
@@ -50,6 +59,9 @@ type registration interface {
 	post(f func())
 	// pause stops reading; only from onData, which has taken all bytes that it was given. It reports false where nothing more can be read anyway.
 	pause() bool
+	// polling gives the connection's say in its loop's busy polling, with the budget that it was dialled with; nil where the loop never polls for it.
+	// Only from onOpen.
+	polling(budget time.Duration) *polling
 	// resume reads again after pause. Not from a loop's goroutine.
 	resume()
 }
@@ -88,4 +100,18 @@ type opened interface {
 	discard()
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
+}
+
+func (t target) network() string {
+	if t.path != "" {
+		return "unix"
+	}
+	return "tcp"
+}
+
+func (t target) netAddr() net.Addr {
+	if t.path != "" {
+		return &net.UnixAddr{Name: t.path, Net: "unix"}
+	}
+	return net.TCPAddrFromAddrPort(t.addr)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"github.com/panjf2000/gnet/v2/pkg/logging"
@@ -102,7 +103,7 @@ func (h *gnetHandler) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 func (h *gnetHandler) OnTraffic(gc gnet.Conn) gnet.Action {
 	c := gc.Context().(*gnetConn)
 	b, _ := gc.Next(-1)
-	if len(b) > 0 && !c.sink.onData(b) {
+	if len(b) > 0 && !(c.sink.onData(b) && readDirect(gc.Fd(), c.sink)) {
 		return gnet.Close
 	}
 	if c.state == gnetMoving { // by pause, on this goroutine
@@ -146,6 +147,9 @@ func (c *gnetConn) close() {
 		c.mu.Unlock()
 	}
 }
+
+// polling implements registration: gnet goes to sleep after one empty poll.
+func (c *gnetConn) polling(time.Duration) *polling { return nil }
 
 // post implements registration.
 func (c *gnetConn) post(f func()) {

@@ -24,4 +24,5 @@ func goroutineID() uint64 {
 type loopSet struct{ ids sync.Map }
 
 func (s *loopSet) addCaller()           { s.ids.Store(goroutineID(), struct{}{}) }
+func (s *loopSet) removeCaller()        { s.ids.Delete(goroutineID()) }
 func (s *loopSet) containsCaller() bool { _, ok := s.ids.Load(goroutineID()); return ok }

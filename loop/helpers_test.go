@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,12 @@ import (
 const patience = 10 * time.Second
 
 // drivers are the implementations that this platform has.
-func drivers() []loop.Driver { return []loop.Driver{loop.DriverGnet} }
+func drivers() []loop.Driver {
+	if runtime.GOOS == "linux" {
+		return []loop.Driver{loop.DriverEpoll, loop.DriverGnet}
+	}
+	return []loop.Driver{loop.DriverGnet}
+}
 
 // eachDriver runs a test on an engine of its own for each driver, and checks that nothing is left behind.
 func eachDriver(t *testing.T, test func(t *testing.T, e *loop.Engine)) {

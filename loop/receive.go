@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 
 	"kafkaio/frame"
-	"kafkaio/syscalls"
 )
 
 const (
@@ -14,9 +13,6 @@ const (
 
 	// directBytes is how much an answer must still lack for it to be read from the socket straight into its frame: less is not worth a read of its own.
 	directBytes = 16 << 10
-
-	// turnBytes is how much one connection may read directly in one turn of the loop, so that a flood on one cannot starve the others.
-	turnBytes = 512 << 10
 )
 
 // onData implements sink: it cuts the bytes into frames, matches each to the oldest request in flight, and ends those requests.
@@ -39,31 +35,21 @@ func (c *Conn) onData(b []byte) bool {
 			return false
 		}
 	}
-	if c.in.Missing() < directBytes {
-		return true
-	}
-	return c.readDirect()
+	return true
 }
 
-// readDirect reads the rest of a large answer into its frame until the socket is empty, the frame is complete, or the turn is over.
-func (c *Conn) readDirect() bool {
-	for turn := 0; turn < turnBytes; {
-		room := c.in.Room()
-		if room == nil {
-			return true
-		}
-		n, err := syscalls.Read(c.sock.fd, room) // the loop itself closes the descriptor: no lock needed on the loop
-		if n <= 0 {
-			// Empty, at its end, or broken: the driver's next read finds the same and reports it.
-			_ = err
-			return true
-		}
-		turn += n
-		if f, ok := c.in.Filled(n); ok {
-			return c.deliver([]frame.Frame{f})
-		}
+// direct implements sink: the rest of a large answer goes from the socket straight into its frame.
+func (c *Conn) direct() []byte {
+	if c.in.Missing() < directBytes {
+		return nil
 	}
-	return true
+	return c.in.Room()
+}
+
+// filled implements sink.
+func (c *Conn) filled(n int) bool {
+	f, ok := c.in.Filled(n)
+	return !ok || c.deliver([]frame.Frame{f})
 }
 
 // deliver matches frames to the oldest requests in flight and ends those. len(frames) is at most batchFrames.
@@ -95,6 +81,7 @@ func (c *Conn) deliver(frames []frame.Frame) bool {
 	if write {
 		c.writing = true
 	}
+	c.heatLocked()
 	c.checkDrainedLocked()
 	ask := err != nil && c.failLocked(err)
 	c.mu.Unlock()

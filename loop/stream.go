@@ -29,8 +29,10 @@ type Stream struct {
 	reg    registration
 	local  net.Addr
 	remote net.Addr
+	budget time.Duration // DialConfig.BusyPoll
 
-	sock socket
+	polling *polling // set by onOpen
+	sock    socket
 
 	reading sync.Mutex // held by the one reader
 	sending sync.Mutex // held by the one writer
@@ -57,8 +59,8 @@ type Stream struct {
 	callBy   int64 // the deadline of the stalled writer's call
 }
 
-func newStream(e *Engine, addr string, o opened) *Stream {
-	s := &Stream{engine: e, addr: addr, local: o.LocalAddr(), remote: o.RemoteAddr(), timerAt: never, readBy: never, writeBy: never}
+func newStream(e *Engine, addr string, o opened, budget time.Duration) *Stream {
+	s := &Stream{budget: budget, engine: e, addr: addr, local: o.LocalAddr(), remote: o.RemoteAddr(), timerAt: never, readBy: never, writeBy: never}
 	s.wake = make(chan struct{}, 1)
 	s.sock.fd = -1
 	return s
@@ -75,8 +77,15 @@ func (s *Stream) RemoteAddr() net.Addr { return s.remote }
 
 func (s *Stream) onOpen(r registration, fd int) {
 	s.reg = r
+	s.polling = r.polling(s.budget)
 	s.sock.attach(fd)
 }
+
+// direct implements sink: a waiting reader may give up, and its slice with it, at any time, so that nothing is read straight into it.
+func (s *Stream) direct() []byte { return nil }
+
+// filled implements sink; never called.
+func (s *Stream) filled(int) bool { return false }
 
 func (s *Stream) onMoved(fd int) { s.sock.attach(fd) }
 
@@ -200,6 +209,8 @@ func (s *Stream) read(p []byte, need int, by int64) (int, error) {
 	if resume {
 		s.reg.resume()
 	}
+	s.polling.set(true)
+	defer s.polling.set(false)
 	return s.wait(by)
 }
 

@@ -163,6 +163,7 @@ func (c *Conn) enqueueLocked(e *entry, request []byte) {
 		c.oneWay.pushBack(e)
 	} else {
 		c.inFlight.pushBack(e)
+		c.heatLocked()
 	}
 
 	t := c.tail
