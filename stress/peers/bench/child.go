@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"kafkaio/stress/internal/responder"
+	"kafkaio/stress/peers/internal/drive"
+	"kafkaio/stress/peers/internal/peer"
+	"kafkaio/stress/peers/internal/work"
+)
+
+// child does one work with one peer and prints a line of JSON.
+func child(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("bench -child", flag.ContinueOnError)
+	name := f.String("work", "", "")
+	who := f.String("peer", "", "")
+	addrs := f.String("addr", "", "")
+	window := f.Duration("window", 0, "")
+	warm := f.Duration("warmup", 0, "")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	w, ok := work.Find(*name)
+	if !ok {
+		return fmt.Errorf("no work %q", *name)
+	}
+	open, err := opener(*who)
+	if err != nil {
+		return err
+	}
+	e := peer.Env{Work: w, Addrs: split(*addrs)}
+	r, err := drive.Run(ctx, open, e, work.Durations{WarmUp: *warm, Window: *window})
+	if err != nil {
+		r = work.Result{Error: err.Error(), Unavailable: errors.Is(err, peer.ErrUnavailable)}
+	}
+	return json.NewEncoder(out).Encode(r)
+}
+
+// listening is the line that a responder process prints.
+type listening struct {
+	Addrs []string `json:"addrs"`
+}
+
+// serve is a responder process: it prints where it listens and serves until
+// its standard input ends, so that it never outlives its parent.
+func serve(args []string, in io.Reader, out io.Writer) error {
+	f := flag.NewFlagSet("bench -responder", flag.ContinueOnError)
+	addrs := f.String("addr", "", "")
+	fetch := f.Int("fetch", 0, "")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	r, err := responder.Start(responder.Config{Addrs: split(*addrs), FetchBytes: *fetch, Topic: work.Topic})
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(listening{r.Addrs()}); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() { // ends with the parent; then so does the process
+		_, _ = io.Copy(io.Discard, in)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return r.Close()
+	case <-r.Done():
+		return r.Err()
+	}
+}

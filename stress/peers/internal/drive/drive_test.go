@@ -1,0 +1,98 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"kafkaio/stress/peers/internal/peer"
+	"kafkaio/stress/peers/internal/work"
+)
+
+var short = work.Durations{WarmUp: 10 * time.Millisecond, Window: 50 * time.Millisecond}
+
+func client(c *peer.Client) peer.Opener {
+	return func(context.Context, peer.Env) (*peer.Client, error) { return c, nil }
+}
+
+func TestCallersAreCountedAndTimed(t *testing.T) {
+	slow := func() error { <-time.After(2 * time.Millisecond); return nil }
+	r, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{slow, slow}}), peer.Env{}, short)
+	if err != nil || r.Error != "" {
+		t.Fatal(err, r.Error)
+	}
+	if r.Requests < 4 || r.Requests > 52 || r.Samples < 4 || r.P50 < 2000 || r.Max < r.P99 || r.P99 < r.P50 {
+		t.Errorf("result %+v", r)
+	}
+	if r.Seconds < 0.05 || r.Seconds > 1 {
+		t.Errorf("window of %v s, want about 0.05", r.Seconds)
+	}
+}
+
+func TestPumpsAreCountedAndTimed(t *testing.T) {
+	var pumps []peer.Pump
+	for range 20 { // more than are timed each
+		pumps = append(pumps, func(done func(error)) func() error {
+			return func() error {
+				time.AfterFunc(100*time.Microsecond, func() { done(nil) })
+				return nil
+			}
+		})
+	}
+	r, err := Run(t.Context(), client(&peer.Client{Pumps: pumps}), peer.Env{}, short)
+	if err != nil || r.Error != "" {
+		t.Fatal(err, r.Error)
+	}
+	if r.Requests < 20 || r.Samples == 0 || r.Samples*4 > r.Requests || r.P50 < 100 {
+		t.Errorf("result %+v", r)
+	}
+}
+
+func TestAnErrorEndsTheMeasurement(t *testing.T) {
+	broken := errors.New("broken")
+	ok := func() error { <-time.After(time.Millisecond); return nil }
+	bad := func() error { return broken }
+	begin := time.Now()
+	long := work.Durations{WarmUp: time.Minute, Window: time.Minute}
+	r, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{ok, bad}}), peer.Env{}, long)
+	if err != nil || !strings.Contains(r.Error, "broken") {
+		t.Errorf("error %v, %q", err, r.Error)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	pump := func(done func(error)) func() error { return func() error { go done(broken); return nil } }
+	r, err = Run(t.Context(), client(&peer.Client{Pumps: []peer.Pump{pump}}), peer.Env{}, long)
+	if err != nil || !strings.Contains(r.Error, "broken") {
+		t.Errorf("pump: error %v, %q", err, r.Error)
+	}
+}
+
+func TestIdleWeighsWhatWasOpened(t *testing.T) {
+	const n, size = 1000, 4096
+	open := func(_ context.Context, e peer.Env) (*peer.Client, error) {
+		keep := make([][]byte, e.Work.Conns)
+		for i := range keep {
+			keep[i] = make([]byte, size)
+		}
+		return &peer.Client{Keep: keep}, nil
+	}
+	r, err := Run(t.Context(), open, peer.Env{Work: work.Work{Idle: true, Conns: n}}, short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := work.Memory.Of(r); got < 3.5 || got > 5 {
+		t.Errorf("%.2f KiB each, want 4", got)
+	}
+}
+
+func TestParseResident(t *testing.T) {
+	if got := parseResident([]byte("VmPeak:\t9 kB\nVmRSS:\t    1234 kB\nThreads:\t1\n")); got != 1234<<10 {
+		t.Errorf("got %d", got)
+	}
+	if got := parseResident([]byte("VmRSS:\n")); got != 0 {
+		t.Errorf("got %d", got)
+	}
+}

@@ -1,0 +1,94 @@
+// Package peer is what the clients under test have in common: each opens its
+// connections and hands out functions that make one round trip.
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"kafkaio/stress/peers/internal/work"
+)
+
+// Env is what a client is to do.
+type Env struct {
+	Work  work.Work
+	Addrs []string // of one responder; connection i goes to the i-th in turn
+}
+
+// Addr returns the address of a connection.
+func (e Env) Addr(conn int) string { return e.Addrs[conn%len(e.Addrs)] }
+
+// Frame returns a request of its own, with size prefix.
+func (e Env) Frame() []byte { return e.Work.Frame() }
+
+// Client is an opened client. It has Callers or Pumps, and in an idle work
+// neither.
+type Client struct {
+	// Callers each make one round trip and return; each is used by one
+	// goroutine at a time.
+	Callers []func() error
+
+	// Pumps are the asynchronous callers.
+	Pumps []Pump
+
+	// Keep holds what must stay reachable while the client is in use.
+	Keep any
+}
+
+// Pump binds a callback to an asynchronous caller. The function returned
+// sends one request and returns; done is called at its end, once for each,
+// and may send the next.
+type Pump func(done func(error)) (send func() error)
+
+// Opener opens a client for a work.
+type Opener func(ctx context.Context, e Env) (*Client, error)
+
+// ErrUnavailable marks that a client cannot do a work in this build.
+var ErrUnavailable = errors.New("not available")
+
+// dialers is how many connections are opened at the same time: enough to hide
+// the wake-ups, few enough for any listen backlog.
+const dialers = 64
+
+// OpenAll calls open for 0 to n-1, some at a time, and returns the first
+// error.
+func OpenAll(n int, open func(i int) error) error {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		first error
+		next  = make(chan int)
+	)
+	for range min(dialers, n) {
+		wg.Go(func() {
+			for i := range next {
+				if err := open(i); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = fmt.Errorf("connection %d: %w", i, err)
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range n {
+		mu.Lock()
+		failed := first != nil
+		mu.Unlock()
+		if failed {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return first
+}
+
+// DialTimeout bounds the opening of one connection: with thousands of them on
+// one CPU the last waits for all others.
+const DialTimeout = 30 * time.Second
