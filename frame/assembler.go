@@ -22,17 +22,17 @@ const (
 	// minBufferBytes is the least that is allocated for a frame larger than this. A guess: one memory page.
 	minBufferBytes = 4 << 10
 
-	// trust is how many bytes of memory one received byte may claim. A peer that wants 100 MiB held has to send 6.25 MiB
-	// of it. Lower values copy more often: with 2, a 1 MiB frame in reads of 64 KiB is moved three times. 16 is the
-	// smallest value that lets 64 KiB, the common size of a read, claim 1 MiB, the default of a producer's
-	// max.request.size and a consumer's max.partition.fetch.bytes: a frame of that size is allocated once and never moved.
-	// The prefix counts as received, since it shares the first read.
-	trust = 16
+	// trust is how many bytes of memory one received byte may claim. A peer that wants 100 MiB held has to send 1.6 MiB of it. Lower
+	// values copy more often: with 2, a 1 MiB frame in reads of 64 KiB is moved three times. 64 is the smallest power of two that lets
+	// 32 KiB, the shortest read in which a large answer begins (loop's read buffer), claim more than 1 MiB: frames of that size,
+	// the default of a producer's max.request.size and a consumer's max.partition.fetch.bytes, with their headers on top, are
+	// allocated once and never moved. The prefix counts as received, since it shares the first read.
+	trust = 64
 )
 
 // Frame is one frame without its size prefix.
 type Frame struct {
-	// Payload is what followed the size prefix: never nil, empty for a frame of size 0, capacity clipped.
+	// Payload is what followed the size prefix: never nil, empty for a frame of size 0. Its capacity is clipped, unless a Memory gave it.
 	Payload []byte
 
 	// Owned says who owns Payload. True: it is transferred to the receiver for good. False: it is borrowed, aliases the
@@ -47,16 +47,29 @@ type Frame struct {
 // Memory for a frame follows the bytes that arrived, not the size that was promised. Nothing is held between frames, inside a size
 // prefix, or after one as long as no payload came nor [Assembler.Room] was asked for; from then on each allocation has the capacity
 //
-//	min(size, max(4 KiB, 16 × bytes of this frame that arrived, prefix included))
+//	min(size, max(4 KiB, 64 × bytes of this frame that arrived, prefix included))
 //
-// so a prefix that promises 99 MB and then falls silent costs at most 4 KiB, and the last allocation is exactly the frame's size.
+// so a prefix that promises 99 MB and then falls silent costs at most 4 KiB, and the last allocation is exactly the frame's size. A
+// [Memory] may give more than it was asked for; never less is asked for.
 type Assembler struct {
-	buf   []byte     // payload collected so far; cap(buf) <= size
+	buf   []byte     // payload collected so far
+	mem   Memory     // nil: make
 	err   *SizeError // once set, stays until Reset
 	size  uint32     // the prefix as far as it was taken; an int32 in range once taken == SizeBytes
 	limit int32      // 0: DefaultMaxBytes
 	taken uint8      // bytes of the prefix taken: 0 between frames, SizeBytes while the payload is collected
 }
+
+// Memory gives and takes back the buffers of frames that come in pieces. It is called by the goroutine that uses the assembler.
+type Memory interface {
+	// Get returns a buffer of length 0 and a capacity of n or more, which belongs to the assembler until Put or until a Frame transfers it.
+	Get(n int) []byte
+	// Put takes back a buffer that the assembler outgrew.
+	Put(b []byte)
+}
+
+// SetMemory makes m the source of buffers from now on; nil means that they are made and left to the garbage collector.
+func (a *Assembler) SetMemory(m Memory) { a.mem = m }
 
 // SetMaxBytes sets the largest payload that is accepted, in bytes. Zero and negative mean [DefaultMaxBytes]; more than a size can
 // express (2 GiB - 1) means that. It applies to every size prefix completed after the call.
@@ -145,13 +158,13 @@ func (a *Assembler) Room() []byte {
 	if len(a.buf) == cap(a.buf) {
 		a.grow(len(a.buf))
 	}
-	return a.buf[len(a.buf):cap(a.buf)]
+	return a.buf[len(a.buf):a.room()]
 }
 
 // Filled says that the first n bytes of what [Assembler.Room] returned were written. With ok true they completed f, which is Owned.
 // It panics if n is negative or more than Room had.
 func (a *Assembler) Filled(n int) (f Frame, ok bool) {
-	if room := cap(a.buf) - len(a.buf); n < 0 || n > room {
+	if room := a.room() - len(a.buf); n < 0 || n > room {
 		panic(fmt.Sprintf("frame: Filled(%d) of a Room of %d bytes", n, room))
 	}
 	if n == 0 {
@@ -160,6 +173,9 @@ func (a *Assembler) Filled(n int) (f Frame, ok bool) {
 	a.buf = a.buf[:len(a.buf)+n]
 	return a.finished()
 }
+
+// room is up to where the buffer may be filled: its capacity, or the frame's size where a Memory gave more.
+func (a *Assembler) room() int { return min(cap(a.buf), int(a.size)) }
 
 // Missing returns how many bytes the frame being collected still lacks. It is 0 between frames, inside a size prefix and after an error.
 func (a *Assembler) Missing() int {
@@ -195,12 +211,21 @@ func (a *Assembler) Reset() {
 // while the frame is incomplete, at least one more: the factor is above one, and the size is above arrived.
 func (a *Assembler) grow(arrived int) {
 	earned := max(minBufferBytes, trust*int64(arrived+SizeBytes)) // int64: the product may not fit an int of 32 bits
-	grown := make([]byte, len(a.buf), min(earned, int64(a.size)))
-	copy(grown, a.buf)
+	n := int(min(earned, int64(a.size)))
+	if a.mem == nil {
+		grown := make([]byte, len(a.buf), n)
+		copy(grown, a.buf)
+		a.buf = grown
+		return
+	}
+	grown := append(a.mem.Get(n)[:0], a.buf...)
+	if a.buf != nil {
+		a.mem.Put(a.buf)
+	}
 	a.buf = grown
 }
 
-// finished hands the buffer over if it holds the whole frame. The capacity is then the frame's size, because no buffer is ever larger.
+// finished hands the buffer over if it holds the whole frame.
 func (a *Assembler) finished() (Frame, bool) {
 	if len(a.buf) < int(a.size) {
 		return Frame{}, false

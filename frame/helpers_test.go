@@ -154,5 +154,5 @@ func wantPanic(t testing.TB, text string) {
 
 // earned is the most that may be held for a frame of which so many payload bytes arrived.
 func earned(arrived, size int) int {
-	return min(size, max(4<<10, 16*(arrived+frame.SizeBytes)))
+	return min(size, max(4<<10, 64*(arrived+frame.SizeBytes)))
 }

@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"bytes"
 	"runtime"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestAPromiseCostsNothingUntilBytesCome(t *testing.T) {
 		{"one byte", func() error { _, _, _, err := a.Next([]byte{1}); return err }, 4 << 10},
 		{"asking for room", func() error { a.Room(); return nil }, 4 << 10},
 		{"4095 bytes more", func() error { _, _, _, err := a.Next(make([]byte, 4095)); return err }, 4 << 10},
-		{"room again, now full", func() error { a.Room(); return nil }, 16 * (4096 + 4)},
+		{"room again, now full", func() error { a.Room(); return nil }, 64 * (4096 + 4)},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -135,5 +136,60 @@ func TestWholeFramesAllocateNothing(t *testing.T) {
 	})
 	if got != 0 {
 		t.Errorf("%v allocations for whole frames, want none", got)
+	}
+}
+
+// generous is a Memory that gives twice what it is asked for and remembers what is out.
+type generous struct {
+	out  int
+	gets int
+}
+
+func (g *generous) Get(n int) []byte {
+	g.out++
+	g.gets++
+	return make([]byte, 0, 2*n)
+}
+
+func (g *generous) Put(b []byte) {
+	if cap(b) == 0 {
+		panic("a buffer that was never given")
+	}
+	g.out--
+}
+
+func TestMemoryGivesTheBuffersAndGetsBackWhatWasOutgrown(t *testing.T) {
+	payloads := [][]byte{noise(7, 3<<20), noise(8, 100_000)}
+	for _, direct := range []bool{false, true} {
+		var a frame.Assembler
+		var g generous
+		a.SetMemory(&g)
+		var got [][]byte
+		stream := wire(payloads...)
+		for len(stream) > 0 {
+			var f frame.Frame
+			var ok bool
+			chunk := stream[:min(10_000, len(stream))]
+			if room := a.Room(); direct && room != nil {
+				n := copy(room, chunk)
+				f, ok = a.Filled(n)
+				stream = stream[n:]
+			} else {
+				rest, err := chunk, error(nil)
+				if f, rest, ok, err = a.Next(chunk); err != nil {
+					t.Fatal(err)
+				}
+				stream = stream[len(chunk)-len(rest):]
+			}
+			if ok {
+				got = append(got, f.Payload)
+			}
+		}
+		if len(got) != 2 || !bytes.Equal(got[0], payloads[0]) || !bytes.Equal(got[1], payloads[1]) {
+			t.Fatalf("%d frames came, want the two that were sent", len(got))
+		}
+		if g.out != 2 || g.gets <= 2 {
+			t.Errorf("%d buffers are out after %d, want the two frames', after more", g.out, g.gets)
+		}
 	}
 }

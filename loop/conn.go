@@ -47,8 +47,6 @@ type Conn struct {
 	addr   string
 	limits Limits
 	reg    registration
-	local  net.Addr
-	remote net.Addr
 	opened int64
 	budget time.Duration // DialConfig.BusyPoll
 
@@ -91,10 +89,16 @@ type Conn struct {
 func (c *Conn) Addr() string { return c.addr }
 
 // LocalAddr is the address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.local }
+func (c *Conn) LocalAddr() net.Addr {
+	local, _ := c.reg.addrs()
+	return local
+}
 
 // RemoteAddr is the address of the peer's end.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+func (c *Conn) RemoteAddr() net.Addr {
+	_, remote := c.reg.addrs()
+	return remote
+}
 
 // enterLocked is the one place where the state changes.
 func (c *Conn) enterLocked(s connState) {

@@ -41,9 +41,10 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: limits, local: o.LocalAddr(), remote: o.RemoteAddr(), opened: now(), timerAt: never, budget: cfg.BusyPoll}
+	c := &Conn{engine: e, addr: addr, limits: limits, opened: now(), timerAt: never, budget: cfg.BusyPoll}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
+	c.in.SetMemory((*connMemory)(c))
 	if err := e.register(o, c); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
@@ -56,7 +57,7 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
-	s := newStream(e, addr, o, cfg.BusyPoll)
+	s := newStream(e, addr, cfg.BusyPoll)
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}

@@ -59,6 +59,8 @@ type registration interface {
 	post(f func())
 	// pause stops reading; only from onData, which has taken all bytes that it was given. It reports false where nothing more can be read anyway.
 	pause() bool
+	// addrs gives the addresses of both ends, also after the end.
+	addrs() (local, remote net.Addr)
 	// polling gives the connection's say in its loop's busy polling, with the budget that it was dialled with; nil where the loop never polls for it.
 	// Only from onOpen.
 	polling(budget time.Duration) *polling
@@ -98,8 +100,6 @@ func (t target) String() string {
 type opened interface {
 	// discard closes a connection that will not be registered.
 	discard()
-	LocalAddr() net.Addr
-	RemoteAddr() net.Addr
 }
 
 func (t target) network() string {
@@ -107,11 +107,4 @@ func (t target) network() string {
 		return "unix"
 	}
 	return "tcp"
-}
-
-func (t target) netAddr() net.Addr {
-	if t.path != "" {
-		return &net.UnixAddr{Name: t.path, Net: "unix"}
-	}
-	return net.TCPAddrFromAddrPort(t.addr)
 }

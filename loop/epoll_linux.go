@@ -303,13 +303,12 @@ func (l *epollLoop) expect(budget time.Duration) {
 
 // epollConn is one connection on a loop: the registration of its sink.
 type epollConn struct {
-	loop   *epollLoop
-	sink   sink
-	token  uint64
-	fd     int
-	local  net.Addr
-	remote net.Addr
-	poll   polling
+	loop  *epollLoop
+	sink  sink
+	token uint64
+	fd    int
+	ends  endpoints
+	poll  polling
 
 	connecting chan struct{} // set before the slot is: told when connect's handshake is over; nil where it need not wait
 	live       atomic.Bool   // registered: events are the sink's
@@ -446,25 +445,12 @@ func (d *epollDriver) connect(ctx context.Context, to target, o *SocketOptions) 
 	if err != nil {
 		d.drop(c)
 		if errno := syscall.Errno(0); errors.As(err, &errno) {
-			err = &net.OpError{Op: "dial", Net: to.network(), Addr: to.netAddr(), Err: os.NewSyscallError("connect", err)}
+			err = &net.OpError{Op: "dial", Net: to.network(), Addr: endpointsOf(to, -1).remote(), Err: os.NewSyscallError("connect", err)}
 		}
 		return nil, err
 	}
-	c.remote = to.netAddr()
-	c.local = localAddr(to, fd)
+	c.ends = endpointsOf(to, fd)
 	return c, nil
-}
-
-// localAddr asks the kernel for the address of this end.
-func localAddr(to target, fd int) net.Addr {
-	if to.path != "" {
-		return &net.UnixAddr{Net: "unix"}
-	}
-	a, err := syscalls.LocalAddr(fd)
-	if err != nil {
-		return &net.TCPAddr{}
-	}
-	return net.TCPAddrFromAddrPort(a)
 }
 
 func openSocket(to target, o *SocketOptions) (int, error) {
@@ -531,9 +517,11 @@ func (d *epollDriver) drop(c *epollConn) {
 	_ = syscalls.Close(c.fd)
 }
 
-func (c *epollConn) discard()             { c.loop.driver.drop(c) }
-func (c *epollConn) LocalAddr() net.Addr  { return c.local }
-func (c *epollConn) RemoteAddr() net.Addr { return c.remote }
+// discard implements opened.
+func (c *epollConn) discard() { c.loop.driver.drop(c) }
+
+// addrs implements registration.
+func (c *epollConn) addrs() (local, remote net.Addr) { return c.ends.addrs() }
 
 // adopt implements driver. The descriptor must leave Go's poller, so it goes on under a duplicate.
 func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
@@ -552,7 +540,7 @@ func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &epollConn{loop: d.pick(), local: nc.LocalAddr(), remote: nc.RemoteAddr()}
+	c := &epollConn{loop: d.pick(), ends: endpointsOfConn(nc)}
 	var dupErr error
 	if err := errors.Join(rc.Control(func(fd uintptr) { c.fd, dupErr = syscalls.Dup(int(fd)) }), dupErr); err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ type parkingLot struct {
 
 	mu    sync.Mutex // guards conns
 	conns map[*gnetConn]struct{}
+
+	ends sync.WaitGroup // goroutines that tell sinks of their end
 }
 
 // pause implements registration.
@@ -124,11 +126,11 @@ func (c *gnetConn) overLocked() {
 	c.fd = -1
 	c.mu.Unlock()
 	c.driver.parked.forget(c)
-	// Ends by itself at once; who closes the sink waits for it through the sink.
-	go func() {
+	// Ends by itself at once; stop waits for it, and who closes the sink does through the sink.
+	c.driver.parked.ends.Go(func() {
 		c.sink.onClose(nil)
 		_ = syscalls.Close(fd)
-	}()
+	})
 }
 
 // closeParked ends all paused connections for good, before gnet stops.
@@ -146,4 +148,5 @@ func (d *gnetDriver) closeParked() {
 	for _, c := range parked {
 		c.close()
 	}
+	p.ends.Wait()
 }

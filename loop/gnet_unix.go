@@ -56,6 +56,8 @@ const (
 type gnetConn struct {
 	driver *gnetDriver
 	sink   sink
+	local  net.Addr
+	remote net.Addr
 
 	mu         sync.Mutex // guards all below
 	conn       gnet.Conn  // while live or moving
@@ -148,6 +150,9 @@ func (c *gnetConn) close() {
 	}
 }
 
+// addrs implements registration.
+func (c *gnetConn) addrs() (local, remote net.Addr) { return c.local, c.remote }
+
 // polling implements registration: gnet goes to sleep after one empty poll.
 func (c *gnetConn) polling(time.Duration) *polling { return nil }
 
@@ -184,7 +189,8 @@ func (d *gnetDriver) adopt(c net.Conn) (opened, error) {
 
 // register implements driver.
 func (d *gnetDriver) register(o opened, s sink) error {
-	return d.enroll(o.(netOpened).Conn, &gnetConn{driver: d, sink: s, fd: -1})
+	nc := o.(netOpened).Conn
+	return d.enroll(nc, &gnetConn{driver: d, sink: s, local: nc.LocalAddr(), remote: nc.RemoteAddr(), fd: -1})
 }
 
 // enroll hands a net.Conn to one of gnet's loops and returns when OnOpen has run.

@@ -129,6 +129,9 @@ func (c *Conn) end(e *entry, f frame.Frame) {
 		binary.BigEndian.PutUint32(response, uint32(e.callerID))
 		e.free() // before the callback, whose next request then finds it in cache
 		c.call(done, response, nil)
+		if f.Owned {
+			putLarge(response)
+		}
 		return
 	}
 	if !f.Owned {

@@ -27,8 +27,6 @@ type Stream struct {
 	engine *Engine
 	addr   string
 	reg    registration
-	local  net.Addr
-	remote net.Addr
 	budget time.Duration // DialConfig.BusyPoll
 
 	polling *polling // set by onOpen
@@ -59,8 +57,8 @@ type Stream struct {
 	callBy   int64 // the deadline of the stalled writer's call
 }
 
-func newStream(e *Engine, addr string, o opened, budget time.Duration) *Stream {
-	s := &Stream{budget: budget, engine: e, addr: addr, local: o.LocalAddr(), remote: o.RemoteAddr(), timerAt: never, readBy: never, writeBy: never}
+func newStream(e *Engine, addr string, budget time.Duration) *Stream {
+	s := &Stream{budget: budget, engine: e, addr: addr, timerAt: never, readBy: never, writeBy: never}
 	s.wake = make(chan struct{}, 1)
 	s.sock.fd = -1
 	return s
@@ -70,10 +68,16 @@ func newStream(e *Engine, addr string, o opened, budget time.Duration) *Stream {
 func (s *Stream) Addr() string { return s.addr }
 
 // LocalAddr is the address of this end.
-func (s *Stream) LocalAddr() net.Addr { return s.local }
+func (s *Stream) LocalAddr() net.Addr {
+	local, _ := s.reg.addrs()
+	return local
+}
 
 // RemoteAddr is the address of the peer's end.
-func (s *Stream) RemoteAddr() net.Addr { return s.remote }
+func (s *Stream) RemoteAddr() net.Addr {
+	_, remote := s.reg.addrs()
+	return remote
+}
 
 func (s *Stream) onOpen(r registration, fd int) {
 	s.reg = r
@@ -118,7 +122,6 @@ func (s *Stream) onData(b []byte) bool {
 }
 
 func (s *Stream) onClose(err error) {
-	s.sock.detach()
 	s.mu.Lock()
 	if s.end == nil {
 		switch {
@@ -130,6 +133,10 @@ func (s *Stream) onClose(err error) {
 			s.end = ErrStopped
 		}
 	}
+	s.mu.Unlock()
+	s.sock.detach()   // wakes a stalled writer, which tells the reason for the end: it has to stand by now
+	s.engine.forget() // before Close returns, whose caller may count
+	s.mu.Lock()
 	s.ended = true
 	if s.closed != nil {
 		close(s.closed)
@@ -139,7 +146,6 @@ func (s *Stream) onClose(err error) {
 	}
 	s.wakeLocked()
 	s.mu.Unlock()
-	s.engine.forget()
 }
 
 func (s *Stream) wakeLocked() {
@@ -346,15 +352,18 @@ func (s *Stream) writeError(err error) error {
 
 // SetDeadline sets both deadlines, of reads and of writes; the zero time takes them away. It ends waits in progress as well.
 func (s *Stream) SetDeadline(t time.Time) error {
-	err := s.SetReadDeadline(t)
-	return errors.Join(err, s.SetWriteDeadline(t))
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
 }
 
-// SetReadDeadline bounds reads, those in progress included; the zero time takes the bound away.
+// SetReadDeadline bounds reads, those in progress included; the zero time takes the bound away. It fails after Close only: after the peer's end there
+// may be bytes to read.
 func (s *Stream) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.asked || s.ended {
+	if s.asked {
 		return ErrClosed
 	}
 	s.readBy = instant(t)
@@ -362,11 +371,11 @@ func (s *Stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline bounds writes, those in progress included; the zero time takes the bound away.
+// SetWriteDeadline bounds writes, those in progress included; the zero time takes the bound away. It fails after Close only.
 func (s *Stream) SetWriteDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.asked || s.ended {
+	if s.asked {
 		return ErrClosed
 	}
 	s.writeBy = instant(t)
