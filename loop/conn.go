@@ -96,8 +96,7 @@ func (c *Conn) LocalAddr() net.Addr {
 
 // RemoteAddr is the address of the peer's end.
 func (c *Conn) RemoteAddr() net.Addr {
-	_, remote := c.reg.addrs()
-	return remote
+	return remoteAddr(c.addr, c.reg)
 }
 
 // enterLocked is the one place where the state changes.

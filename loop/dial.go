@@ -250,3 +250,12 @@ func (e *Engine) connectFirst(ctx context.Context, targets []target, so *SocketO
 	}
 	return nil, &AttemptsError{failed}
 }
+
+// remoteAddr is the address of the peer's end, which for a Unix socket is the path that was dialled.
+func remoteAddr(addr string, r registration) net.Addr {
+	if path, ok := strings.CutPrefix(addr, UnixPrefix); ok {
+		return &net.UnixAddr{Name: path, Net: "unix"}
+	}
+	_, remote := r.addrs()
+	return remote
+}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Engine is a few event loops and the connections on them. Safe for concurrent use.
@@ -56,6 +57,23 @@ func (e *Engine) Loops() int { return e.loops }
 
 // Conns is the number of connections that have not ended.
 func (e *Engine) Conns() int { return int(e.conns.Load()) }
+
+// EngineStats is a snapshot of an engine.
+type EngineStats struct {
+	Driver Driver
+	Loops  int
+	Conns  int // connections that have not ended
+	// PollHit and PollMiss are the time that the loops have spent polling instead of sleeping, summed over loops: in polls that ended with an
+	// event, and in those that ended without one.
+	PollHit  time.Duration
+	PollMiss time.Duration
+}
+
+// Stats takes a snapshot.
+func (e *Engine) Stats() EngineStats {
+	hit, miss := e.driver.pollStats()
+	return EngineStats{Driver: e.kind, Loops: e.loops, Conns: e.Conns(), PollHit: hit, PollMiss: miss}
+}
 
 // Stop ends all connections, and with them their requests, with ErrStopped, and returns when the loops are gone. It is idempotent. From a callback
 // on a loop it fails with ErrOnLoop and changes nothing.

@@ -60,6 +60,15 @@ func startEpoll(loops int) (driver, error) {
 	return d, nil
 }
 
+// pollStats implements driver.
+func (d *epollDriver) pollStats() (polled, wasted time.Duration) {
+	for _, l := range d.loops {
+		polled += time.Duration(l.spin.polled.Load())
+		wasted += time.Duration(l.spin.wasted.Load())
+	}
+	return polled, wasted
+}
+
 // pick spreads connections over the loops by turns.
 func (d *epollDriver) pick() *epollLoop {
 	return d.loops[int(d.next.Add(1)-1)%len(d.loops)]
@@ -111,7 +120,8 @@ type epollLoop struct {
 	stopping atomic.Bool
 	sleeping atomic.Bool // the loop is, or is about to be, asleep: who posts has to wake it
 
-	waiting atomic.Bool // posted is not empty
+	wakes   atomic.Int64 // system calls that woke it
+	waiting atomic.Bool  // posted is not empty
 
 	mu     sync.Mutex
 	posted []func() // guarded by mu
@@ -135,7 +145,7 @@ func newEpollLoop(d *epollDriver) (*epollLoop, error) {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	l := &epollLoop{driver: d, epfd: epfd, wakefd: wakefd, buf: make([]byte, readBytes)}
-	l.spin.start()
+	l.spin.start(now())
 	if err := l.sleep.init(epfd); err != nil {
 		_ = syscalls.Close(wakefd)
 		_ = syscalls.Close(epfd)
@@ -176,7 +186,7 @@ func (l *epollLoop) run(ready *sync.WaitGroup) {
 func (l *epollLoop) wait() int {
 	n, err := syscalls.EpollPoll(l.epfd, l.events[:])
 	if n > 0 {
-		l.spin.event()
+		l.ready()
 		return n
 	}
 	if err != nil {
@@ -184,9 +194,9 @@ func (l *epollLoop) wait() int {
 	}
 	// Those whom the last turn has answered run now, on this very P, and write their next requests: what these bring may be there soon.
 	runtime.Gosched()
-	for l.spin.again() {
+	for l.spin.again(now()) {
 		if n, _ = syscalls.EpollPoll(l.epfd, l.events[:]); n > 0 {
-			l.spin.event()
+			l.ready()
 			return n
 		}
 		if l.waiting.Load() {
@@ -206,9 +216,16 @@ func (l *epollLoop) wait() int {
 	if n == 1 && syscalls.Token(&l.events[0]) == wakeToken {
 		l.spin.interrupted()
 	} else {
-		l.spin.event()
+		l.ready()
 	}
 	return n
+}
+
+// ready tells the spinner of events; a loop that is never idle reads no clock.
+func (l *epollLoop) ready() {
+	if l.spin.waiting {
+		l.spin.event(now())
+	}
 }
 
 // wakeToken is the token of the loop's eventfd; no slot has it.
@@ -260,6 +277,7 @@ func (l *epollLoop) post(f func()) {
 // wake ends the loop's sleep, if it sleeps: one system call for however many who call.
 func (l *epollLoop) wake() {
 	if l.sleeping.CompareAndSwap(true, false) {
+		l.wakes.Add(1)
 		_ = syscalls.EventfdSignal(l.wakefd)
 	}
 }
@@ -476,7 +494,9 @@ func (d *epollDriver) add(c *epollConn, interest uint32) error {
 		return err
 	}
 	defer d.gate.RUnlock()
-	c.loop.slots.add(c)
+	if err := c.loop.slots.add(c); err != nil {
+		return err
+	}
 	if err := syscalls.EpollAdd(c.loop.epfd, c.fd, interest, c.token); err != nil {
 		c.loop.slots.remove(c.token)
 		c.token = noToken

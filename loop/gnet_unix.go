@@ -212,6 +212,8 @@ func (d *gnetDriver) enroll(nc net.Conn, c *gnetConn) error {
 	return nil
 }
 
+func (d *gnetDriver) pollStats() (polled, wasted time.Duration) { return 0, 0 }
+
 func (d *gnetDriver) onLoop() bool { return d.loops.containsCaller() }
 
 // stop implements driver. gnet closes every connection that it knows, and OnClose runs for each.

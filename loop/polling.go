@@ -58,37 +58,36 @@ type spinner struct {
 	waiting bool  // a wait is being measured
 	began   int64 // when it began
 	limit   int64 // until when to poll for its end
-	auto    bool  // the limit is automatic
+	bounded bool  // the limit is automatic: what is wasted is on credit
 	slept   bool
 
-	budget   time.Duration // the longest explicit budget among the connections served in this turn
-	served0  bool          // a connection with automatic polling was served in this turn
-	expected time.Duration // automatic: how long waits have been lately
-	credit   time.Duration // automatic: what may still be wasted
-	refilled int64
+	budget    time.Duration // the longest explicit budget among the connections served in this turn
+	automatic bool          // a connection with automatic polling was served in this turn
+	expected  time.Duration // automatic: how long waits have been lately
+	credit    time.Duration // automatic: what may still be wasted
+	refilled  int64
 
 	polled atomic.Int64 // nanoseconds of polls that ended with an event
 	wasted atomic.Int64 // nanoseconds of polls that ended without one
 }
 
-func (s *spinner) start() {
+func (s *spinner) start(t int64) {
 	s.expected = autoPollWait
 	s.credit = wasteCredit
-	s.refilled = now()
+	s.refilled = t
 }
 
 // served tells that an event of a connection with this budget was served.
 func (s *spinner) served(budget time.Duration) {
 	if budget == 0 {
-		s.served0 = true
+		s.automatic = true
 	} else if budget > s.budget {
 		s.budget = budget
 	}
 }
 
-// again reports whether to poll once more before sleeping. The first call after an empty poll begins a wait.
-func (s *spinner) again() bool {
-	t := now()
+// again reports at the instant t whether to poll once more before sleeping. The first call after an empty poll begins a wait.
+func (s *spinner) again(t int64) bool {
 	if !s.waiting {
 		s.begin(t)
 	}
@@ -101,20 +100,20 @@ func (s *spinner) again() bool {
 
 // begin begins a wait and decides how long to poll for its end.
 func (s *spinner) begin(t int64) {
-	s.waiting, s.began, s.limit, s.auto, s.slept = true, t, t, false, false
+	s.waiting, s.began, s.limit, s.bounded, s.slept = true, t, t, false, false
 	budget := max(s.budget, time.Duration(s.wanted.Swap(0)))
 	switch {
 	case budget > 0:
 		s.limit = t + int64(budget)
-	case s.served0 || s.inFlight.Load() > 0:
+	case s.automatic || s.inFlight.Load() > 0:
 		s.credit = min(s.credit+time.Duration(t-s.refilled)/wasteShare, wasteCredit)
 		s.refilled = t
 		d := min(2*s.expected+pollGrace, autoPollMax)
 		if s.expected <= autoPollWait && d <= s.credit {
-			s.limit, s.auto = t+int64(d), true
+			s.limit, s.bounded = t+int64(d), true
 		}
 	}
-	s.budget, s.served0 = 0, false
+	s.budget, s.automatic = 0, false
 }
 
 // giveUp ends the polling of a wait: the loop goes to sleep.
@@ -125,18 +124,15 @@ func (s *spinner) giveUp(t int64) {
 	}
 	d := t - s.began
 	s.wasted.Add(d)
-	if s.auto {
+	if s.bounded {
 		s.credit -= time.Duration(d)
 	}
 }
 
-// event ends a wait, if one was being measured, and learns from it.
-func (s *spinner) event() {
-	if !s.waiting {
-		return
-	}
+// event ends at the instant t the wait that is being measured, and learns from it.
+func (s *spinner) event(t int64) {
 	s.waiting = false
-	d := time.Duration(now() - s.began)
+	d := time.Duration(t - s.began)
 	if !s.slept {
 		s.polled.Add(int64(d))
 	}

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 )
@@ -24,10 +25,13 @@ const (
 	noToken = 0
 )
 
+// errTooManyConns refuses a connection beyond what one loop's table holds.
+var errTooManyConns = fmt.Errorf("one event loop holds %d connections already: start the engine with more loops", maxChunks*chunkSlots-1)
+
 type slotChunk [chunkSlots]atomic.Pointer[epollConn]
 
-// add gives c a slot and sets its token, which nobody reads before.
-func (t *slotTable) add(c *epollConn) {
+// add gives c a slot and sets its token, which nobody reads before. It fails when all slots are taken.
+func (t *slotTable) add(c *epollConn) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var i uint32
@@ -38,6 +42,9 @@ func (t *slotTable) add(c *epollConn) {
 		if t.used == 0 {
 			t.used = 1
 			t.gens = append(t.gens, 0)
+		}
+		if t.used == maxChunks*chunkSlots {
+			return errTooManyConns
 		}
 		i = t.used
 		t.used++
@@ -50,6 +57,7 @@ func (t *slotTable) add(c *epollConn) {
 		chunk.Store(new(slotChunk))
 	}
 	chunk.Load()[i%chunkSlots].Store(c)
+	return nil
 }
 
 // get finds a connection, nil if it has been removed.

@@ -75,8 +75,7 @@ func (s *Stream) LocalAddr() net.Addr {
 
 // RemoteAddr is the address of the peer's end.
 func (s *Stream) RemoteAddr() net.Addr {
-	_, remote := s.reg.addrs()
-	return remote
+	return remoteAddr(s.addr, s.reg)
 }
 
 func (s *Stream) onOpen(r registration, fd int) {
