@@ -15,27 +15,53 @@ const (
 	directBytes = 16 << 10
 )
 
+// answer is a frame and the request that it answers, nil for a late one.
+type answer struct {
+	frame frame.Frame
+	e     *entry
+}
+
 // onData implements sink: it cuts the bytes into frames, matches each to the oldest request in flight, and ends those requests.
 func (c *Conn) onData(b []byte) bool {
-	var frames [batchFrames]frame.Frame
-	for len(b) > 0 {
-		n := 0
+	f, rest, ok, err := c.in.Next(b)
+	if ok && len(rest) == 0 { // by far the most: one answer and nothing else
+		one := [1]answer{{frame: f}}
+		return c.deliver(one[:])
+	}
+	if err != nil {
+		c.fail(err)
+		return false
+	}
+	if !ok {
+		return true
+	}
+	return c.onMany(f, rest)
+}
+
+// onMany is onData for several answers at once, of which f is the first. Its array would be too dear to clear for a single one.
+func (c *Conn) onMany(f frame.Frame, b []byte) bool {
+	var batch [batchFrames]answer
+	batch[0].frame = f
+	for n := 1; ; n = 0 {
 		var err error
 		for n < batchFrames && len(b) > 0 && err == nil {
 			var ok bool
-			if frames[n], b, ok, err = c.in.Next(b); ok {
+			if batch[n].frame, b, ok, err = c.in.Next(b); ok {
 				n++
 			}
 		}
-		if n > 0 && !c.deliver(frames[:n]) {
+		if n > 0 && !c.deliver(batch[:n]) {
 			return false
 		}
 		if err != nil {
 			c.fail(err)
 			return false
 		}
+		if len(b) == 0 {
+			return true
+		}
+		clear(batch[:n])
 	}
-	return true
 }
 
 // direct implements sink: the rest of a large answer goes from the socket straight into its frame.
@@ -49,14 +75,17 @@ func (c *Conn) direct() []byte {
 // filled implements sink.
 func (c *Conn) filled(n int) bool {
 	f, ok := c.in.Filled(n)
-	return !ok || c.deliver([]frame.Frame{f})
+	if !ok {
+		return true
+	}
+	one := [1]answer{{frame: f}}
+	return c.deliver(one[:])
 }
 
-// deliver matches frames to the oldest requests in flight and ends those. len(frames) is at most batchFrames.
+// deliver matches frames to the oldest requests in flight and ends those.
 //
 // Where it runs callbacks, the loop takes the writer's role for as long: the requests that they submit then leave in one write.
-func (c *Conn) deliver(frames []frame.Frame) bool {
-	var matched [batchFrames]*entry
+func (c *Conn) deliver(batch []answer) bool {
 	var err error
 	callbacks := false
 
@@ -65,30 +94,30 @@ func (c *Conn) deliver(frames []frame.Frame) bool {
 		c.mu.Unlock()
 		return false
 	}
-	for i, f := range frames {
-		c.counters.bytesIn += uint64(frame.SizeBytes + len(f.Payload))
-		var e *entry
-		if e, err = c.matchLocked(f.Payload); err != nil {
+	for i := range batch {
+		a := &batch[i]
+		c.counters.bytesIn += uint64(frame.SizeBytes + len(a.frame.Payload))
+		if a.e, err = c.matchLocked(a.frame.Payload); err != nil {
 			break
 		}
-		matched[i] = e
-		callbacks = callbacks || e != nil && e.done != nil
+		callbacks = callbacks || a.e != nil && a.e.done != nil
 	}
 	if c.waiting.n > 0 {
 		c.promoteLocked()
 	}
 	write := !c.writing && (callbacks || c.head != nil)
 	if write {
-		c.writing = true
+		c.writing = true // and flush tells the loop whether it is still hot
+	} else {
+		c.heatLocked()
 	}
-	c.heatLocked()
 	c.checkDrainedLocked()
 	ask := err != nil && c.failLocked(err)
 	c.mu.Unlock()
 
-	for i, e := range matched[:len(frames)] {
-		if e != nil {
-			c.end(e, frames[i])
+	for i := range batch {
+		if e := batch[i].e; e != nil {
+			c.end(e, batch[i].frame)
 		}
 	}
 	if write {

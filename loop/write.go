@@ -30,6 +30,7 @@ func (c *Conn) flush() {
 		b := c.takeLocked()
 		if b == nil {
 			c.writing = false
+			c.heatLocked()
 			c.checkDrainedLocked()
 			c.mu.Unlock()
 			return
