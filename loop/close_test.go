@@ -27,7 +27,7 @@ func TestEveryEndOfTheConnectionEndsItsRequestsWithTheCause(t *testing.T) {
 			{"answers in the wrong order", hostile.Reorder(mirror), nil},
 			{"oversize", hostile.Seq(hostile.Swallow(1), hostile.Oversize(1<<30)), nil},
 			{"negative size", hostile.Seq(hostile.Swallow(1), hostile.NegativeSize), nil},
-			{"HTTP", hostile.Seq(hostile.Swallow(1), hostile.Banner([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))), nil},
+			{"HTTP", hostile.Seq(hostile.Swallow(2), hostile.Banner([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))), nil},
 			{"a short answer", hostile.Seq(hostile.Swallow(2), hostile.Banner([]byte{0, 0, 0, 3, 1, 2, 3})), loop.ErrShortFrame},
 			{"an empty answer", hostile.Seq(hostile.Swallow(2), hostile.Banner([]byte{0, 0, 0, 0})), loop.ErrShortFrame},
 		} {
