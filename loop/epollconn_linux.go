@@ -1,0 +1,132 @@
+package loop
+
+import (
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kafkaio/syscalls"
+)
+
+// epollConn is one connection on a loop: the registration of its sink.
+type epollConn struct {
+	loop  *epollLoop
+	sink  sink
+	token uint64
+	fd    int
+	ends  endpoints
+	poll  polling
+
+	connecting chan struct{} // set before the slot is: told when connect's handshake is over; nil where it need not wait
+	live       atomic.Bool   // registered: events are the sink's
+	paused     atomic.Bool
+
+	mu    sync.Mutex // guards the interest against the end of the descriptor
+	ended bool
+	asked bool // close has been posted
+}
+
+// read takes what has arrived and hands it on.
+func (c *epollConn) read(l *epollLoop) {
+	into, direct := c.sink.direct(), true
+	if into == nil {
+		into, direct = l.buf, false
+	}
+	for turn := 0; ; {
+		n, err := syscalls.Read(c.fd, into)
+		switch {
+		case err != nil:
+			if !syscalls.IsRetry(err) {
+				c.end(os.NewSyscallError("read", err))
+			}
+			return
+		case n == 0:
+			c.end(io.EOF)
+			return
+		}
+		l.spin.served(c.poll.budget)
+		more := n == len(into)
+		if direct {
+			if !c.sink.filled(n) {
+				c.end(nil)
+				return
+			}
+		} else if !c.sink.onData(into[:n]) {
+			c.end(nil)
+			return
+		}
+		// A socket that filled what it was given has more; large answers go on into their own memory, within the turn.
+		if turn += n; !more || turn >= turnBytes || c.paused.Load() {
+			return
+		}
+		if into = c.sink.direct(); into == nil {
+			return
+		}
+		direct = true
+	}
+}
+
+// end closes the connection. On the loop.
+func (c *epollConn) end(err error) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.ended = true
+	c.mu.Unlock()
+	c.loop.slots.remove(c.token)
+	c.sink.onClose(err)
+	// A stalled writer's duplicate would keep a closed descriptor registered for ever.
+	_ = syscalls.EpollDel(c.loop.epfd, c.fd)
+	_ = syscalls.Close(c.fd)
+}
+
+// close implements registration.
+func (c *epollConn) close() {
+	c.mu.Lock()
+	again := c.asked || c.ended
+	c.asked = true
+	c.mu.Unlock()
+	if !again {
+		c.loop.post(func() { c.end(nil) })
+	}
+}
+
+// post implements registration.
+func (c *epollConn) post(f func()) { c.loop.post(f) }
+
+// polling implements registration.
+func (c *epollConn) polling(budget time.Duration) *polling {
+	c.poll = polling{loop: c.loop, budget: budget}
+	if budget < 0 {
+		return nil
+	}
+	return &c.poll
+}
+
+// pause implements registration: no interest, but the kernel still reports a reset.
+func (c *epollConn) pause() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.paused.Store(true)
+	return syscalls.EpollMod(c.loop.epfd, c.fd, 0, c.token) == nil
+}
+
+// resume implements registration.
+func (c *epollConn) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || !c.paused.Load() {
+		return
+	}
+	c.paused.Store(false)
+	_ = syscalls.EpollMod(c.loop.epfd, c.fd, readInterest, c.token)
+}
+
+const readInterest = syscalls.EpollIn | syscalls.EpollRDHup
