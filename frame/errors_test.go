@@ -77,7 +77,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.text)
 			}
 			for _, sentinel := range sentinels {
-				if got, want := errors.Is(tt.err, sentinel), sentinel == tt.is; got != want {
+				if got, want := errors.Is(tt.err, sentinel), sentinel == tt.is; got != want { //nolint:errorlint // the table names the very error
 					t.Errorf("errors.Is(%v) is %t, want %t", sentinel, got, want)
 				}
 			}

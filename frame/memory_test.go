@@ -175,7 +175,8 @@ func TestMemoryGivesTheBuffersAndGetsBackWhatWasOutgrown(t *testing.T) {
 				f, ok = a.Filled(n)
 				stream = stream[n:]
 			} else {
-				rest, err := chunk, error(nil)
+				var rest []byte
+				var err error
 				if f, rest, ok, err = a.Next(chunk); err != nil {
 					t.Fatal(err)
 				}

@@ -46,6 +46,7 @@ type Conn struct {
 	engine *Engine
 	addr   string
 	limits Limits
+	wrap   func(addr string, err error) error // DialConfig.WrapError
 	reg    registration
 	opened int64
 	budget time.Duration // DialConfig.BusyPoll

@@ -23,6 +23,8 @@ type DialConfig struct {
 	BusyPoll time.Duration
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
+	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
+	WrapError func(addr string, err error) error
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It must return a *net.TCPConn or *net.UnixConn.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -41,7 +43,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: limits, opened: now(), timerAt: never, budget: cfg.BusyPoll}
+	c := &Conn{engine: e, addr: addr, limits: limits, opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))

@@ -63,7 +63,7 @@ type timeoutError struct{}
 func (timeoutError) Error() string { return "deadline exceeded" }
 func (timeoutError) Timeout() bool { return true }
 func (timeoutError) Is(target error) bool {
-	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded //nolint:errorlint // Is methods compare identity
+	return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
 }
 
 // OpError is the error of one operation on one connection.

@@ -105,8 +105,10 @@ func (h *gnetHandler) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 func (h *gnetHandler) OnTraffic(gc gnet.Conn) gnet.Action {
 	c := gc.Context().(*gnetConn)
 	b, _ := gc.Next(-1)
-	if len(b) > 0 && !(c.sink.onData(b) && readDirect(gc.Fd(), c.sink)) {
-		return gnet.Close
+	if len(b) > 0 {
+		if !c.sink.onData(b) || !readDirect(gc.Fd(), c.sink) {
+			return gnet.Close
+		}
 	}
 	if c.state == gnetMoving { // by pause, on this goroutine
 		return gnet.Close

@@ -176,7 +176,10 @@ func (c *Conn) endAll(l *entryList) {
 	for e := l.head; e != nil; e = l.head {
 		l.remove(e)
 		if done := e.done; done != nil {
-			err := &OpError{Op: "request", Addr: c.addr, Err: e.err, Unsent: e.unsent}
+			var err error = &OpError{Op: "request", Addr: c.addr, Err: e.err, Unsent: e.unsent}
+			if c.wrap != nil {
+				err = c.wrap(c.addr, err)
+			}
 			e.free()
 			c.call(done, nil, err)
 			continue

@@ -72,7 +72,7 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 	c.counters.requests++
 	c.enqueueLocked(e, request)
 	c.armLocked(e.deadline)
-	c.writeUnlock()
+	c.writeUnlock(false)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (c *Conn) start(ctx context.Context, op string, request []byte, timeout tim
 	c.counters.requests++
 	c.enqueueLocked(e, request)
 	c.armLocked(e.deadline)
-	c.writeUnlock()
+	c.writeUnlock(true)
 	return e, nil
 }
 
@@ -201,14 +201,14 @@ func (c *Conn) linkLocked(b *buffer) {
 // writeUnlock sees to it that what was queued is written, by whoever writes already or by this goroutine, and unlocks.
 //
 // The yield is what makes combining work: with other requests in flight other callers are about to queue theirs, and one write then carries
-// them all (BENCHMARKS.md, conn1-callers64). A lone caller must not yield: nobody is coming.
-func (c *Conn) writeUnlock() {
+// them all (BENCHMARKS.md, conn1-callers64). A lone caller must not yield: nobody is coming. Nor does Submit, whose caller has more to do than to wait.
+func (c *Conn) writeUnlock(mayYield bool) {
 	if c.writing {
 		c.mu.Unlock()
 		return
 	}
 	c.writing = true
-	company := c.inFlight.n > 1
+	company := mayYield && c.inFlight.n > 1
 	c.mu.Unlock()
 	if company {
 		runtime.Gosched()

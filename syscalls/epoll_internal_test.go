@@ -41,7 +41,7 @@ func TestEpollWaitForFallsBackWithoutPwait2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Close(epfd)
+	defer func() { _ = Close(epfd) }()
 	start := time.Now()
 	n, err := EpollWaitFor(epfd, make([]EpollEvent, 1), 300*time.Microsecond)
 	if n != 0 || err != nil {
@@ -83,7 +83,7 @@ func TestZoneIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer Close(fd)
+	defer func() { _ = Close(fd) }()
 	lo, err := zoneIndex(fd, "lo")
 	if err != nil || lo == 0 {
 		t.Fatalf("lo: got %d, %v, want its number", lo, err)

@@ -14,7 +14,7 @@ func GetFileLimits() (FileLimits, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
 		return FileLimits{}, err
 	}
-	return FileLimits{Soft: fromRlim(uint64(r.Cur)), Hard: fromRlim(uint64(r.Max))}, nil
+	return FileLimits{Soft: fromRlim(uint64(r.Cur)), Hard: fromRlim(uint64(r.Max))}, nil //nolint:unconvert // FreeBSD has them signed
 }
 
 // RaiseFileLimit raises the soft limit to want, or to the hard limit if that is

@@ -26,11 +26,7 @@ func PeerClosed(fd int) (bool, error) {
 
 // peerEnded reports whether a socket in state s has got its peer's FIN or RST.
 func peerEnded(s TCPState) bool {
-	switch s {
-	case TCPCloseWait, TCPLastAck, TCPClosing, TCPTimeWait, TCPClose:
-		return true
-	}
-	return false
+	return s == TCPCloseWait || s == TCPLastAck || s == TCPClosing || s == TCPTimeWait || s == TCPClose
 }
 
 func polledHangUp(fd int) (bool, error) {

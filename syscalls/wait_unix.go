@@ -13,7 +13,7 @@ import (
 func WaitWritable(fd int, timeout time.Duration) (bool, error) {
 	ms := int((max(timeout, 0) + time.Millisecond - 1) / time.Millisecond)
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, ms)
-	if err == unix.EINTR { //nolint:errorlint // errno
+	if err == unix.EINTR {
 		return false, nil
 	}
 	return n > 0, err

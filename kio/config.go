@@ -1,0 +1,151 @@
+package kio
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"kafkaio/frame"
+	"kafkaio/loop"
+)
+
+// IPVersion restricts the addresses of a name.
+type IPVersion int
+
+// The IP versions. The zero value is IPAny.
+const (
+	IPAny IPVersion = 0
+	IPv4  IPVersion = 4
+	IPv6  IPVersion = 6
+)
+
+// Defaults of [Config].
+const (
+	DefaultPort              = 9092 // the port of a broker, and of an address without one
+	DefaultTimeout           = 1500 * time.Millisecond
+	DefaultDialTimeout       = 10 * time.Second
+	DefaultClientID          = "kafkaio"
+	DefaultMaxFrameBytes     = frame.DefaultMaxBytes
+	DefaultMaxInFlight       = loop.DefaultMaxInFlight
+	DefaultMaxPendingBytes   = loop.DefaultMaxPendingBytes
+	DefaultMaxAbandoned      = loop.DefaultMaxAbandoned
+	DefaultMaxAbandonedAge   = loop.DefaultMaxAbandonedAge
+	DefaultKeepAliveIdle     = 15 * time.Second
+	DefaultKeepAliveInterval = 5 * time.Second
+	DefaultKeepAliveCount    = 3
+	DefaultUserTimeout       = 20 * time.Second
+)
+
+// Config shapes a connection. The zero value works. It is copied by the call that takes it.
+type Config struct {
+	// Timeout bounds a call that names no timeout and whose context has no deadline; 0 is DefaultTimeout. Negative is refused.
+	Timeout time.Duration
+	// DialTimeout is one deadline over name look-up and connecting; the context's counts too. 0 is DefaultDialTimeout. Negative is refused.
+	DialTimeout time.Duration
+	// IPVersion restricts a name's addresses. A literal of another version is refused with CodeIPVersion.
+	IPVersion IPVersion
+
+	// ClientID goes into the headers that Request writes; empty is DefaultClientID.
+	ClientID string
+
+	// MaxFrameBytes is the largest answer accepted, and the largest length that Receive and TryReceive take; a larger answer closes the
+	// connection. 0 is DefaultMaxFrameBytes (100 MiB), the bound is 2 GiB - 1.
+	MaxFrameBytes int
+	// MaxRequestBytes is the largest request or message accepted for sending; 0 is 100 MiB, what brokers take by default
+	// (socket.request.max.bytes), the bound is 2 GiB - 1.
+	MaxRequestBytes int
+	// MaxInFlight is how many requests a connection holds unanswered, abandoned ones included; 0 is DefaultMaxInFlight. Negative is refused, as it
+	// is for all limits below.
+	MaxInFlight int
+	// MaxPendingBytes is how many bytes of requests may wait to be sent on a connection; one request is always let in. 0 is DefaultMaxPendingBytes.
+	MaxPendingBytes int
+	// RefuseWhenFull makes RoundTrip, Request and SendOneWay fail with ErrQueueFull at once where they would wait for room, within their deadline.
+	RefuseWhenFull bool
+	// MaxAbandoned is how many requests may be given up, by deadline or cancel, and still be unanswered before the connection is closed; 0 is DefaultMaxAbandoned.
+	MaxAbandoned int
+	// MaxAbandonedAge is for how long such a request may stay unanswered; 0 is DefaultMaxAbandonedAge.
+	MaxAbandonedAge time.Duration
+
+	// KeepAliveIdle, KeepAliveInterval and KeepAliveCount tune TCP keepalive; 0 is the Default of each, a negative idle time turns it off. Times are
+	// rounded up to whole seconds; the bounds are those of Linux, 32767 s and 127 probes.
+	KeepAliveIdle     time.Duration
+	KeepAliveInterval time.Duration
+	KeepAliveCount    int
+	// UserTimeout is how long sent bytes may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT, Linux); 0 is
+	// DefaultUserTimeout, negative leaves it to the kernel (about 15 minutes). It is rounded up to whole milliseconds; the bound is 24 days.
+	UserTimeout time.Duration
+	// ReadBufferBytes and WriteBufferBytes are SO_RCVBUF and SO_SNDBUF; 0 leaves them to the kernel's tuning.
+	ReadBufferBytes  int
+	WriteBufferBytes int
+
+	// BusyPoll is for how long the connection's event loop polls without sleeping while an answer is due on it. A sleeping core takes longer to wake
+	// up than a broker nearby takes to answer. 0 is automatic: the loop polls only where the waits that it has just measured were short enough to
+	// pay, and bounds what that can waste; negative is never. It has an effect on DriverEpoll only. See DESIGN.md, "Busy polling", for its price.
+	BusyPoll time.Duration
+
+	// Resolver looks names up; nil is net.DefaultResolver.
+	Resolver *net.Resolver
+	// Dialer opens connections in place of the engine, for proxies and tunnels; nil is the engine. It must return a *net.TCPConn or a
+	// *net.UnixConn. network is "tcp", "tcp4", "tcp6" or "unix"; names are then its business, and so are socket options.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+	// Engine runs the connection; nil is the engine that all such connections share.
+	Engine *Engine
+
+	// Debug says what to log of the traffic; nil reads the environment variable KAFKA_DEBUG when the connection is dialled: see ParseDebug. A
+	// Debug with Level 0 is silence whatever the environment says.
+	Debug *Debug
+	// Logger receives debug output, at slog.LevelInfo: the debug level has already said that it is wanted. nil is lines on standard error.
+	Logger *slog.Logger
+}
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.DialTimeout, DefaultDialTimeout)
+	setDefault(&c.ClientID, DefaultClientID)
+	setDefault(&c.MaxFrameBytes, DefaultMaxFrameBytes)
+	setDefault(&c.MaxRequestBytes, DefaultMaxFrameBytes)
+	setDefault(&c.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&c.MaxPendingBytes, DefaultMaxPendingBytes)
+	setDefault(&c.MaxAbandoned, DefaultMaxAbandoned)
+	setDefault(&c.MaxAbandonedAge, DefaultMaxAbandonedAge)
+	setDefault(&c.KeepAliveIdle, DefaultKeepAliveIdle)
+	setDefault(&c.KeepAliveInterval, DefaultKeepAliveInterval)
+	setDefault(&c.KeepAliveCount, DefaultKeepAliveCount)
+	setDefault(&c.UserTimeout, DefaultUserTimeout)
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// dialConfig is what the loop needs to know.
+func (c *Config) dialConfig() loop.DialConfig {
+	return loop.DialConfig{
+		IPVersion: int(c.IPVersion),
+		Socket: loop.SocketOptions{
+			KeepAliveIdle:     c.KeepAliveIdle,
+			KeepAliveInterval: c.KeepAliveInterval,
+			KeepAliveCount:    c.KeepAliveCount,
+			UserTimeout:       c.UserTimeout,
+			ReadBufferBytes:   c.ReadBufferBytes,
+			WriteBufferBytes:  c.WriteBufferBytes,
+		},
+		Limits: loop.Limits{
+			MaxFrameBytes:   c.MaxFrameBytes,
+			MaxInFlight:     c.MaxInFlight,
+			MaxPendingBytes: c.MaxPendingBytes,
+			MaxAbandoned:    c.MaxAbandoned,
+			MaxAbandonedAge: c.MaxAbandonedAge,
+			RefuseWhenFull:  c.RefuseWhenFull,
+		},
+		BusyPoll: c.BusyPoll,
+		Resolver: c.Resolver,
+		Dialer:   c.Dialer,
+	}
+}

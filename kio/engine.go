@@ -1,0 +1,78 @@
+package kio
+
+import (
+	"log/slog"
+	"sync"
+
+	"kafkaio/loop"
+)
+
+// Driver names an implementation of the event loops.
+type Driver = loop.Driver
+
+// The drivers. DriverAuto is the one that is fastest on the platform.
+const (
+	DriverAuto  = loop.DriverAuto
+	DriverGnet  = loop.DriverGnet
+	DriverEpoll = loop.DriverEpoll
+)
+
+// EngineConfig shapes an [Engine]. The zero value works.
+type EngineConfig struct {
+	// Driver chooses the implementation of the loops.
+	Driver Driver
+	// Loops is the number of event loops, each with a goroutine of its own; 0 is one for every two of GOMAXPROCS, at least 1 and at most 8.
+	Loops int
+	// Logger is told of panics recovered from callbacks; nil is silence.
+	Logger *slog.Logger
+}
+
+// Engine is a set of event loops. Most programs need none of their own: connections whose Config names no engine share one that is started by
+// the first and lives as long as the process. Safe for concurrent use.
+type Engine struct{ loops *loop.Engine }
+
+// NewEngine starts an engine. Close gives its goroutines and descriptors back.
+func NewEngine(cfg EngineConfig) (*Engine, error) {
+	l, err := loop.Start(loop.Config{Driver: cfg.Driver, Loops: cfg.Loops, Logger: cfg.Logger})
+	if err != nil {
+		return nil, &Error{Op: "start engine", Code: CodeInvalidArgument, Err: err, unsent: true}
+	}
+	return &Engine{l}, nil
+}
+
+// Driver is the implementation in use, never DriverAuto.
+func (e *Engine) Driver() Driver { return e.loops.Driver() }
+
+// Loops is the number of event loops.
+func (e *Engine) Loops() int { return e.loops.Loops() }
+
+// Conns is the number of connections on the engine.
+func (e *Engine) Conns() int { return e.loops.Conns() }
+
+// Close ends every connection on the engine and returns when its loops are gone. It is idempotent. Called from a callback of Submit it fails
+// and changes nothing.
+func (e *Engine) Close() error {
+	if err := e.loops.Stop(); err != nil {
+		return &Error{Op: "close engine", Code: CodeInvalidArgument, Err: err}
+	}
+	return nil
+}
+
+// shared is the engine of connections whose Config names none.
+var shared struct {
+	mu     sync.Mutex
+	engine *Engine
+}
+
+func sharedEngine() (*Engine, error) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.engine == nil {
+		e, err := NewEngine(EngineConfig{})
+		if err != nil {
+			return nil, err
+		}
+		shared.engine = e
+	}
+	return shared.engine, nil
+}

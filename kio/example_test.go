@@ -1,0 +1,104 @@
+package kio_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafkaio/kio"
+)
+
+// kafka starts a broker in process and gives its address.
+func kafka() (addr string, stop func()) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "events"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c.ListenAddrs()[0], c.Close
+}
+
+func ExampleDialBroker() {
+	addr, stop := kafka()
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	b, err := kio.DialBroker(ctx, addr, kio.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer b.Close()
+
+	r := kmsg.NewPtrMetadataRequest() // nil topics: all of them
+	r.SetVersion(9)
+	metadata, err := r.RequestWith(ctx, b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range metadata.Topics {
+		fmt.Printf("%s has %d partitions\n", *t.Topic, len(t.Partitions))
+	}
+	// Output: events has 3 partitions
+}
+
+func ExampleDial() {
+	addr, stop := kafka()
+	defer stop()
+
+	c, err := kio.Dial(context.Background(), addr, kio.Config{Timeout: 10 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	// ApiVersions, version 0: size, key, version, correlation id, no client id.
+	request := []byte{0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 42, 0xff, 0xff}
+	if _, err := c.Send(request, 0); err != nil {
+		log.Fatal(err)
+	}
+	size, err := c.Receive(4, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := c.Receive(int(binary.BigEndian.Uint32(size)), 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("correlation id", binary.BigEndian.Uint32(answer), "error code", binary.BigEndian.Uint16(answer[4:]))
+	// Output: correlation id 42 error code 0
+}
+
+func ExampleDialer() {
+	addr, stop := kafka()
+	defer stop()
+
+	d := kio.Dialer{Config: kio.Config{DialTimeout: 5 * time.Second}}
+	c, err := d.DialContext(context.Background(), "tcp", addr) // as kgo.Dialer(d.DialContext) would
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Println(c.RemoteAddr().String() == addr)
+	// Output: true
+}
+
+func ExampleParseDebug() {
+	d, err := kio.ParseDebug("2, IO:1")
+	fmt.Println(d.Level, err)
+	// Output: 1 <nil>
+}
+
+func ExampleNewEngine() {
+	e, err := kio.NewEngine(kio.EngineConfig{Loops: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	fmt.Println(e.Loops(), "loops,", e.Conns(), "connections")
+	// Output: 2 loops, 0 connections
+}

@@ -1,0 +1,101 @@
+package kio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"kafkaio/loop"
+)
+
+// dial is a validated dial: what DialBroker and Dial have in common. One goroutine at a time.
+type dial struct {
+	cfg    Config // with its defaults
+	addr   string // with its port
+	engine *Engine
+	trace  *tracer // nil: no debug output
+	began  time.Time
+}
+
+// prepare validates before anything is sent or resolved.
+func prepare(addr string, cfg Config) (*dial, error) {
+	trace := newTracer(&cfg)
+	addr, invalid := validate(addr, &cfg)
+	if invalid != nil {
+		return nil, trace.failed(invalid)
+	}
+	d := &dial{cfg: cfg.withDefaults(), addr: addr, engine: cfg.Engine, trace: trace}
+	if d.engine == nil {
+		var err error
+		if d.engine, err = sharedEngine(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// start puts the dial's one deadline on ctx.
+func (d *dial) start(ctx context.Context) (context.Context, context.CancelFunc) {
+	d.began = time.Now()
+	if d.trace != nil {
+		d.trace.event("dialing", "addr", d.addr, "timeout", d.cfg.DialTimeout)
+		ctx = d.trace.watchDial(ctx, d.addr)
+	}
+	return context.WithTimeout(ctx, d.cfg.DialTimeout)
+}
+
+// connected tells the debug output.
+func (d *dial) connected(local, remote net.Addr) {
+	if d.trace != nil {
+		d.trace.event("connected", "addr", d.addr, "local", local, "remote", remote, "elapsed", time.Since(d.began))
+	}
+}
+
+// failed turns the loop's error into ours. It is CodeCannotConnect, but for a name that exists with addresses of the other IP version only, and
+// for a call that cannot be made where it was made.
+func (d *dial) failed(ctx context.Context, err error) error {
+	e := &Error{Op: "dial", Addr: d.addr, Code: CodeCannotConnect, Err: err, unsent: true}
+	var o *loop.OpError
+	if errors.As(err, &o) {
+		e.Err = o.Err
+	}
+	switch {
+	case errors.Is(err, loop.ErrOnLoop):
+		e.Code = CodeInvalidArgument
+	case d.isOtherVersion(ctx, err):
+		e.Code = CodeIPVersion
+		e.Err = fmt.Errorf("the name has addresses, but none of IP version %d (Config.IPVersion): %w", int(d.cfg.IPVersion), e.Err)
+	}
+	e.Elapsed = time.Since(d.began)
+	return d.trace.failed(e)
+}
+
+// isOtherVersion reports whether a look-up has failed for want of addresses of Config.IPVersion while the name has addresses of the other one.
+// It costs a look-up of its own, within the deadline of the dial and only where the name would else be said not to exist.
+func (d *dial) isOtherVersion(ctx context.Context, err error) bool {
+	if d.cfg.IPVersion == IPAny || d.cfg.Dialer != nil {
+		return false
+	}
+	var dns *net.DNSError
+	var unsuited *net.AddrError // found, in the hosts file for one, and filtered out
+	notFound := errors.As(err, &dns) && dns.IsNotFound
+	if !notFound && !errors.As(err, &unsuited) {
+		return false
+	}
+	host, _, err := net.SplitHostPort(d.addr)
+	if err != nil {
+		return false
+	}
+	resolver := d.cfg.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	other := "ip6"
+	if d.cfg.IPVersion == IPv6 {
+		other = "ip4"
+	}
+	ips, err := resolver.LookupNetIP(ctx, other, host)
+	return err == nil && len(ips) > 0
+}
