@@ -612,3 +612,35 @@ func TestUnixSocket(t *testing.T) {
 		eventually(t, "IsAlive is false", func() bool { return !c.IsAlive() })
 	})
 }
+
+// More comes than a connection buffers, so that it stops reading, and goes on, many times.
+func TestSlowReceiverGetsAllInOrder(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		const blocks = 24
+		block := random(1 << 20)
+		c := dialScript(t, cfg, hostile.Func(func(peer net.Conn) {
+			for range blocks {
+				if _, err := peer.Write(block); err != nil {
+					return
+				}
+			}
+			_ = peer.Close()
+		}))
+		for at, i := 0, 0; at < blocks*len(block); i++ {
+			got, err := c.Receive(min(1+(i*7919)%300_000, blocks*len(block)-at), 0)
+			if err != nil {
+				t.Fatalf("Receive after %d bytes: %v", at, err)
+			}
+			for rest := got; len(rest) > 0; {
+				here := block[at%len(block):]
+				n := min(len(rest), len(here))
+				if !bytes.Equal(rest[:n], here[:n]) {
+					t.Fatalf("other bytes than were sent, between %d and %d", at, at+n)
+				}
+				rest, at = rest[n:], at+n
+			}
+		}
+		_, err := c.Receive(1, 0)
+		wantIs(t, err, io.EOF)
+	})
+}

@@ -80,7 +80,7 @@ type driver interface {
 	// onLoop reports whether the calling goroutine is one of the driver's loops. It costs about a microsecond.
 	onLoop() bool
 	// pollStats tells how long the loops have polled, in polls that ended with an event and in those that did not.
-	pollStats() (polled, wasted time.Duration)
+	pollStats() (hit, miss time.Duration)
 	// stop ends all connections and waits for the loops. Called once, never from a loop's goroutine.
 	stop()
 }

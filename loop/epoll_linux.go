@@ -57,12 +57,12 @@ func startEpoll(loops int) (driver, error) {
 }
 
 // pollStats implements driver.
-func (d *epollDriver) pollStats() (polled, wasted time.Duration) {
+func (d *epollDriver) pollStats() (hit, miss time.Duration) {
 	for _, l := range d.loops {
-		polled += time.Duration(l.spin.polled.Load())
-		wasted += time.Duration(l.spin.wasted.Load())
+		hit += time.Duration(l.spin.hit.Load())
+		miss += time.Duration(l.spin.miss.Load())
 	}
-	return polled, wasted
+	return hit, miss
 }
 
 // pick spreads connections over the loops by turns.

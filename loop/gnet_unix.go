@@ -214,7 +214,7 @@ func (d *gnetDriver) enroll(nc net.Conn, c *gnetConn) error {
 	return nil
 }
 
-func (d *gnetDriver) pollStats() (polled, wasted time.Duration) { return 0, 0 }
+func (d *gnetDriver) pollStats() (hit, miss time.Duration) { return 0, 0 }
 
 func (d *gnetDriver) onLoop() bool { return d.loops.containsCaller() }
 

@@ -35,19 +35,23 @@ func (p *polling) set(inFlight bool) {
 }
 
 const (
-	// autoPollWait is the longest wait that automatic polling takes as worth polling for: about what it costs, in latency and in CPU, to put a core to
-	// sleep and wake it up (measured: a loopback round trip of 17 µs takes 50 µs and more when the cores sleep).
+	// autoPollWait is the longest wait, on average lately, that automatic polling takes as worth polling for: about what it costs, in latency and in
+	// CPU, to put a core to sleep and wake it up (measured: a loopback round trip of 20 µs takes 70 µs and more when the cores sleep).
 	autoPollWait = 50 * time.Microsecond
 	// autoPollMax is the longest that automatic polling polls for one event.
 	autoPollMax = 120 * time.Microsecond
-	// sleptWait is how long a wait that the loop slept through may have taken and yet have been short: the wake-up is in the figure.
-	sleptWait = 150 * time.Microsecond
 	// pollGrace is how long a loop polls with nothing in flight: those whom it has just answered get the chance to ask again.
 	pollGrace = 20 * time.Microsecond
+	// pollStep is the most that the time between two polls counts as spent on polling: beyond it, somebody else had the core.
+	pollStep = 5 * time.Microsecond
 	// wasteShare is the part of the time that automatic polling may spend on polls that end without an event: 1 / wasteShare.
 	wasteShare = 64
 	// wasteCredit is the most that may be saved up of it.
 	wasteCredit = 500 * time.Microsecond
+	// minProbe and maxProbe are how soon and how late automatic polling tries anew where waits were too long: a wait that the loop sleeps through
+	// has the wake-up in it, so that only a try tells how short it could be. The time doubles with each try that fails.
+	minProbe = time.Millisecond
+	maxProbe = 32 * time.Millisecond
 )
 
 // spinner decides for one loop when to poll without sleeping. Its methods belong to the loop's goroutine, but for the atomic fields.
@@ -55,26 +59,34 @@ type spinner struct {
 	inFlight atomic.Int64 // connections with something in flight
 	wanted   atomic.Int64 // a budget that a caller asks for while the loop sleeps
 
-	waiting bool  // a wait is being measured
-	began   int64 // when it began
-	limit   int64 // until when to poll for its end
-	bounded bool  // the limit is automatic: what is wasted is on credit
+	// Of the wait that is being measured.
+	waiting bool
 	slept   bool
+	bounded bool // the limit is automatic: what is wasted is on credit
+	probing bool
+	began   int64
+	last    int64 // the last poll
+	limit   int64 // until when to poll
+	spent   int64 // nanoseconds spent on polls
 
 	budget    time.Duration // the longest explicit budget among the connections served in this turn
 	automatic bool          // a connection with automatic polling was served in this turn
-	expected  time.Duration // automatic: how long waits have been lately
-	credit    time.Duration // automatic: what may still be wasted
-	refilled  int64
 
-	polled atomic.Int64 // nanoseconds of polls that ended with an event
-	wasted atomic.Int64 // nanoseconds of polls that ended without one
+	expected   time.Duration // automatic: how long waits have been lately
+	credit     time.Duration // automatic: what may still be wasted
+	refilled   int64
+	probeAt    int64
+	probeEvery time.Duration
+
+	hit  atomic.Int64 // nanoseconds spent on polls that ended with an event
+	miss atomic.Int64 // nanoseconds spent on polls that ended without one
 }
 
 func (s *spinner) start(t int64) {
 	s.expected = autoPollWait
 	s.credit = wasteCredit
 	s.refilled = t
+	s.probeEvery = minProbe
 }
 
 // served tells that an event of a connection with this budget was served.
@@ -90,7 +102,10 @@ func (s *spinner) served(budget time.Duration) {
 func (s *spinner) again(t int64) bool {
 	if !s.waiting {
 		s.begin(t)
+	} else {
+		s.spent += min(t-s.last, int64(pollStep))
 	}
+	s.last = t
 	if t < s.limit && (s.inFlight.Load() > 0 || t < s.began+int64(pollGrace)) {
 		return true
 	}
@@ -100,7 +115,8 @@ func (s *spinner) again(t int64) bool {
 
 // begin begins a wait and decides how long to poll for its end.
 func (s *spinner) begin(t int64) {
-	s.waiting, s.began, s.limit, s.bounded, s.slept = true, t, t, false, false
+	s.waiting, s.slept, s.bounded, s.probing = true, false, false, false
+	s.began, s.limit, s.spent = t, t, 0
 	budget := max(s.budget, time.Duration(s.wanted.Swap(0)))
 	switch {
 	case budget > 0:
@@ -109,7 +125,10 @@ func (s *spinner) begin(t int64) {
 		s.credit = min(s.credit+time.Duration(t-s.refilled)/wasteShare, wasteCredit)
 		s.refilled = t
 		d := min(2*s.expected+pollGrace, autoPollMax)
-		if s.expected <= autoPollWait && d <= s.credit {
+		if s.expected > autoPollWait {
+			s.probing = t >= s.probeAt
+		}
+		if (s.expected <= autoPollWait || s.probing) && d <= s.credit {
 			s.limit, s.bounded = t+int64(d), true
 		}
 	}
@@ -119,29 +138,31 @@ func (s *spinner) begin(t int64) {
 // giveUp ends the polling of a wait: the loop goes to sleep.
 func (s *spinner) giveUp(t int64) {
 	s.slept = true
-	if s.limit == s.began {
+	s.miss.Add(s.spent)
+	if !s.bounded {
 		return
 	}
-	d := t - s.began
-	s.wasted.Add(d)
-	if s.bounded {
-		s.credit -= time.Duration(d)
+	s.credit -= time.Duration(s.spent)
+	if s.probing {
+		s.probeEvery = min(2*s.probeEvery, maxProbe)
+		s.probeAt = t + int64(s.probeEvery)
 	}
 }
 
 // event ends at the instant t the wait that is being measured, and learns from it.
 func (s *spinner) event(t int64) {
 	s.waiting = false
-	d := time.Duration(t - s.began)
-	if !s.slept {
-		s.polled.Add(int64(d))
+	d := min(time.Duration(t-s.began), 10*time.Millisecond)
+	if s.slept {
+		s.expected += (d - s.expected) / 4
+		return
 	}
-	switch {
-	case s.slept && d <= sleptWait:
-		s.expected = min(s.expected, autoPollWait) // short, but for the wake-up: worth a try
-	default:
-		s.expected += (min(d, 10*time.Millisecond) - s.expected) / 4
+	s.hit.Add(s.spent + min(t-s.last, int64(pollStep)))
+	if s.probing {
+		s.expected, s.probeEvery = d, minProbe
+		return
 	}
+	s.expected += (d - s.expected) / 4
 }
 
 // interrupted ends a wait that no event has ended.

@@ -48,7 +48,7 @@ func (s *simulated) end(arrived int64, budget time.Duration) {
 	s.t += int64(2 * time.Microsecond)
 }
 
-func (s *simulated) wastedShare() float64 { return float64(s.wasted.Load()) / float64(s.t) }
+func (s *simulated) wastedShare() float64 { return float64(s.miss.Load()) / float64(s.t) }
 
 func TestAutomaticPollingPaysOrStops(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -84,6 +84,37 @@ func TestAutomaticPollingPaysOrStops(t *testing.T) {
 		if mean := s.latencies / time.Duration(n); mean > tt.latency {
 			t.Errorf("%s: the loop was %v late on average, want %v at most", tt.name, mean, tt.latency)
 		}
+	}
+}
+
+// TestAutomaticPollingComesBackAfterADisturbance: somebody else takes the core for a while, and short waits look long.
+func TestAutomaticPollingComesBackAfterADisturbance(t *testing.T) {
+	s := newSimulated()
+	for range 1000 {
+		s.wait(20*time.Microsecond, 0)
+	}
+	if s.asleep != 0 {
+		t.Fatalf("slept %v before the disturbance", s.asleep)
+	}
+	for range 50 { // the loop is off the core in the middle of its polls, and answers are late
+		s.inFlight.Store(1)
+		s.again(s.t)
+		s.t += int64(3 * time.Millisecond)
+		s.again(s.t)
+		s.event(s.t)
+		s.served(0)
+		s.wait(time.Millisecond, 0)
+	}
+	began := s.t
+	for s.t < began+int64(100*time.Millisecond) {
+		s.wait(20*time.Microsecond, 0)
+	}
+	s.asleep = 0
+	for range 1000 {
+		s.wait(20*time.Microsecond, 0)
+	}
+	if s.asleep != 0 {
+		t.Errorf("100 ms after the disturbance the loop still sleeps, %v in 1000 waits of 20 µs", s.asleep)
 	}
 }
 

@@ -119,8 +119,8 @@ func (w stall) setDeadline(t time.Time) {
 	}
 }
 
-// pollStep is how long a writer without a descriptor of its own sleeps in poll(2) before it looks whether the socket still exists.
-const pollStep = 20 * time.Millisecond
+// stallStep is how long a writer without a descriptor of its own sleeps in poll(2) before it looks whether the socket still exists.
+const stallStep = 20 * time.Millisecond
 
 // writeAll writes b, waiting for room as long as it takes. It ends early with ErrClosed, the deadline's error, or the socket's.
 func (w stall) writeAll(b []byte, deadline int64) (n int, err error) {
@@ -180,7 +180,7 @@ func (w stall) pollAll(b []byte, deadline int64) (n int, err error) {
 		}
 		// The number may be closed and given away while poll sleeps on it: that can only wake the poll early or late by one step,
 		// for the next write looks at the number again under the lock.
-		_, _ = syscalls.WaitWritable(fd, pollStep)
+		_, _ = syscalls.WaitWritable(fd, stallStep)
 	}
 	return n, nil
 }
