@@ -9,8 +9,7 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 	e.err = cause
 	c.counters.abandoned++
 	if was == entryWaiting {
-		c.waiting.remove(e)
-		e.request = nil
+		c.leaveLineLocked(e)
 		e.unsent = true
 		return false
 	}

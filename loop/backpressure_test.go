@@ -225,3 +225,26 @@ func TestARequestGivenUpBeforeItLeftIsNotSent(t *testing.T) {
 		}
 	})
 }
+
+// TestADeadlineDuringTheFirstWriteIsKept: the deadline may pass while the bytes are being written and before the socket is found to be full.
+func TestADeadlineDuringTheFirstWriteIsKept(t *testing.T) {
+	eachDriver(t, func(t *testing.T, e *loop.Engine) {
+		deaf := hostileBroker(t, hostile.Silence)
+		big := request(1, body(1, 16<<20))
+		for d := 100 * time.Microsecond; d < 6*time.Millisecond; d += 200 * time.Microsecond {
+			c := dial(t, e, deaf.Addr(), loop.Limits{})
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			began := time.Now()
+			within(t, patience, "the call", func() {
+				if _, err := c.RoundTrip(ctx, big, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("deadline of %v: %v", d, err)
+				}
+			})
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("with a deadline of %v the call took %v", d, took)
+			}
+			cancel()
+			_ = c.Close()
+		}
+	})
+}

@@ -68,8 +68,10 @@ type Conn struct {
 	inFlight  entryList // in wire order
 	waiting   entryList // for room, in order of arrival
 	oneWay    entryList // not yet written, in wire order
-	expired   entryList // ended by their deadline; their callbacks are still to run on the loop
+	expired   entryList // ended off the loop; their callbacks are still to run on it
 	abandoned int       // tombstones in inFlight
+	lined     int       // bytes of Submit's requests in waiting
+	holds     int       // Hold without Unhold: new requests wait
 
 	head, tail *buffer // pending bytes
 	pending    int     // their number, those in the writer's hands included
@@ -221,11 +223,11 @@ func (c *Conn) explainLocked(err error) error {
 
 // endLocked tells those who wait that nothing of the connection is left.
 func (c *Conn) endLocked() {
+	c.engine.forget() // before Close returns, whose caller may count
 	c.ended = true
 	if c.closed != nil {
 		close(c.closed)
 	}
-	c.engine.forget()
 }
 
 // heatLocked tells a loop that polls whether something is in flight, when that has changed.
@@ -255,10 +257,14 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	if c.state == stateOpen {
 		c.enterLocked(stateDraining)
 		for e := c.waiting.head; e != nil; e = c.waiting.head {
-			c.waiting.remove(e)
+			c.leaveLineLocked(e)
 			e.state, e.unsent, e.err = entryAnswered, true, ErrDraining
 			c.counters.failed++
-			refused.pushBack(e)
+			if e.done != nil {
+				c.expired.pushBack(e)
+			} else {
+				refused.pushBack(e)
+			}
 		}
 	}
 	var drained chan struct{}
@@ -269,8 +275,12 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 		drained = c.drained
 		c.checkDrainedLocked()
 	}
+	post := c.expired.n > 0
 	c.mu.Unlock()
 	c.endAll(&refused)
+	if post {
+		c.reg.post(c.endExpired)
+	}
 
 	var err error
 	if drained != nil {

@@ -114,7 +114,7 @@ func deadlineOf(ctx context.Context, err error) error {
 		return &lateDialError{err}
 	case cause != nil:
 		return cause
-	case isTimeout(err):
+	case isTimeout(err) && almostOver(ctx):
 		return &lateDialError{err} // the dialer's timer ran ahead of the context's
 	default:
 		return err
@@ -126,11 +126,17 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// almostOver reports whether the deadline of ctx is so near that another clock may have seen it pass.
+func almostOver(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return ok && time.Until(d) < 5*time.Millisecond
+}
+
 // lateDialError is a dial that its deadline has ended, with what it was about.
 type lateDialError struct{ during error }
 
 func (e *lateDialError) Error() string { return "deadline exceeded (" + e.during.Error() + ")" }
-func (e *lateDialError) Unwrap() error { return errTimeout }
+func (e *lateDialError) Unwrap() []error { return []error{errTimeout, e.during} }
 
 // resolve turns host:port into the addresses to try, the families by turns, beginning with the one that the resolver prefers.
 func resolve(ctx context.Context, addr string, cfg *DialConfig) ([]target, error) {
@@ -146,6 +152,7 @@ func resolve(ctx context.Context, addr string, cfg *DialConfig) ([]target, error
 		return nil, &net.AddrError{Err: "port must be a number from 1 to 65535", Addr: addr}
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
+		ip = ip.Unmap()
 		if v := cfg.IPVersion; v == 4 && !ip.Is4() || v == 6 && !ip.Is6() {
 			return nil, &net.AddrError{Err: "address is not of IP version " + strconv.Itoa(v), Addr: host}
 		}

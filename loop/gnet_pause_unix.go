@@ -98,6 +98,9 @@ func (c *gnetConn) resume() {
 
 // enrollAgain registers the descriptor of a paused connection. OnOpen closes the old number when the sink uses the new one.
 func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
+	c.mu.Lock()
+	opens := c.opens
+	c.mu.Unlock()
 	dup, err := syscalls.Dup(fd)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == gnetEnrolling {
+	if c.opens == opens { // not its state: it may be paused again by now, and on its way back
 		return ErrNotRegistered
 	}
 	return nil

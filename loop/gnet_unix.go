@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -63,6 +64,7 @@ type gnetConn struct {
 	conn       gnet.Conn  // while live or moving
 	state      gnetState
 	known      bool // the sink has had its onOpen
+	opens      int  // how often gnet has called OnOpen
 	wantClose  bool // close was asked for while no loop could be told
 	wantResume bool // resume was asked for while moving
 	fd         int  // the descriptor of a connection that is moving or parked
@@ -83,6 +85,7 @@ func (h *gnetHandler) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	c.mu.Lock()
 	c.conn = gc
 	c.state = gnetLive
+	c.opens++
 	again := c.known
 	c.known = true
 	old := c.fd
@@ -127,6 +130,9 @@ func (h *gnetHandler) OnClose(gc gnet.Conn, err error) gnet.Action {
 	c.state = gnetOver
 	fd := c.fd
 	c.mu.Unlock()
+	if errors.Is(err, io.EOF) {
+		err = io.EOF // gnet has it in a SyscallError
+	}
 	c.sink.onClose(err)
 	if fd >= 0 {
 		_ = syscalls.Close(fd)

@@ -25,6 +25,11 @@ func (c *Conn) RoundTrip(ctx context.Context, request []byte, timeout time.Durat
 	if err != nil {
 		return nil, err
 	}
+	return c.finish(ctx, e)
+}
+
+// finish waits for the end of a request and gives it.
+func (c *Conn) finish(ctx context.Context, e *entry) ([]byte, error) {
 	c.await(ctx, e)
 	response, err := e.response, e.err
 	if err != nil {
@@ -51,7 +56,7 @@ func (c *Conn) SendOneWay(ctx context.Context, request []byte, timeout time.Dura
 }
 
 // Submit sends a request and returns at once; done is called exactly once with its end, on the goroutine of the connection's loop.
-// It may be called from anywhere, done included; it never waits: a full queue is ErrQueueFull. When it returns an error, done is not called.
+// It may be called from anywhere, done included; it never waits: a full queue is ErrQueueFull (see Hold for the exception). When it returns an error, done is not called.
 //
 // request is borrowed until Submit returns. The response is borrowed by done until done returns; it carries the caller's correlation id.
 // done must not block: every connection of that loop waits for it. If it panics, the connection is closed with a PanicError.
@@ -67,7 +72,14 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 		return c.refuse(e, "request", err)
 	}
 	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
-		return c.refuse(e, "request", ErrQueueFull)
+		if c.holds == 0 || c.inFlight.n+c.waiting.n >= c.limits.MaxInFlight || c.lined > 0 && c.lined+len(request) > c.limits.MaxPendingBytes {
+			return c.refuse(e, "request", ErrQueueFull)
+		}
+		c.lined += len(request)
+		e.request = append([]byte(nil), request...) // the caller's is borrowed until return only
+		c.waitLocked(e)
+		c.mu.Unlock()
+		return nil
 	}
 	c.counters.requests++
 	c.enqueueLocked(e, request)
@@ -84,8 +96,106 @@ func (c *Conn) refuse(e *entry, op string, err error) error {
 	return &OpError{Op: op, Addr: c.addr, Err: err, Unsent: true}
 }
 
+// Ahead is RoundTrip for a request that passes those whom Hold keeps waiting, and the limits: for what the connection itself has to say, such
+// as its re-authentication. The id of the caller's header comes back as with RoundTrip.
+func (c *Conn) Ahead(ctx context.Context, request []byte, timeout time.Duration) ([]byte, error) {
+	e, err := c.startAhead(ctx, request, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return c.finish(ctx, e)
+}
+
+// Hold keeps new requests waiting, as a full queue does, until Unhold has been called as often as Hold: RoundTrip and SendOneWay wait within their
+// deadlines, and Submit queues too, up to MaxInFlight. Requests that are queued already go on. RefuseWhenFull does not apply.
+func (c *Conn) Hold() {
+	c.mu.Lock()
+	c.holds++
+	c.mu.Unlock()
+}
+
+// Unhold takes one Hold back and lets go who waited for it.
+func (c *Conn) Unhold() {
+	c.mu.Lock()
+	c.holds--
+	if c.holds < 0 {
+		panic("loop: Unhold without Hold")
+	}
+	c.promoteLocked()
+	if c.head == nil || c.writing {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	c.mu.Unlock()
+	c.flush()
+}
+
 // start accepts a request for a caller who waits: queued at once, or in the line for room.
 func (c *Conn) start(ctx context.Context, op string, request []byte, timeout time.Duration, state entryState) (*entry, error) {
+	e, err := c.prepare(ctx, op, request, timeout, state)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if err := c.refusalLocked(); err != nil {
+		return nil, c.refuse(e, op, err)
+	}
+	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
+		if c.limits.RefuseWhenFull && c.holds == 0 {
+			return nil, c.refuse(e, op, ErrQueueFull)
+		}
+		e.request = request
+		e.oneWay = state == entryOneWay
+		c.waitLocked(e)
+		c.mu.Unlock()
+		return e, nil
+	}
+	c.counters.requests++
+	c.enqueueLocked(e, request)
+	c.armLocked(e.deadline)
+	c.writeUnlock(true)
+	return e, nil
+}
+
+// startAhead is start past the line.
+func (c *Conn) startAhead(ctx context.Context, request []byte, timeout time.Duration) (*entry, error) {
+	e, err := c.prepare(ctx, "request", request, timeout, entryInFlight)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	if err := c.refusalLocked(); err != nil {
+		return nil, c.refuse(e, "request", err)
+	}
+	c.counters.requests++
+	c.enqueueLocked(e, request)
+	c.armLocked(e.deadline)
+	c.writeUnlock(false)
+	return e, nil
+}
+
+// leaveLineLocked takes a request out of the line and gives its bytes.
+func (c *Conn) leaveLineLocked(e *entry) []byte {
+	c.waiting.remove(e)
+	request := e.request
+	e.request = nil
+	if e.done != nil {
+		c.lined -= len(request)
+	}
+	return request
+}
+
+// waitLocked puts a request into the line.
+func (c *Conn) waitLocked(e *entry) {
+	e.state = entryWaiting
+	c.counters.requests++
+	c.waiting.pushBack(e)
+	c.armLocked(e.deadline)
+}
+
+// prepare makes the entry of a request whose caller waits.
+func (c *Conn) prepare(ctx context.Context, op string, request []byte, timeout time.Duration, state entryState) (*entry, error) {
 	if len(request) < minRequestBytes {
 		return nil, &OpError{Op: op, Addr: c.addr, Err: errShortRequest, Unsent: true}
 	}
@@ -105,33 +215,12 @@ func (c *Conn) start(ctx context.Context, op string, request []byte, timeout tim
 	e := newEntry()
 	e.begun, e.deadline, e.state = begun, deadline, state
 	e.lend = len(request) >= lendBytes
-	c.mu.Lock()
-	if err := c.refusalLocked(); err != nil {
-		return nil, c.refuse(e, op, err)
-	}
-	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
-		if c.limits.RefuseWhenFull {
-			return nil, c.refuse(e, op, ErrQueueFull)
-		}
-		e.request = request
-		e.oneWay = state == entryOneWay
-		e.state = entryWaiting
-		c.counters.requests++
-		c.waiting.pushBack(e)
-		c.armLocked(e.deadline)
-		c.mu.Unlock()
-		return e, nil
-	}
-	c.counters.requests++
-	c.enqueueLocked(e, request)
-	c.armLocked(e.deadline)
-	c.writeUnlock(true)
 	return e, nil
 }
 
 // fitsLocked reports whether a request may be queued now.
 func (c *Conn) fitsLocked(requestBytes int) bool {
-	return c.inFlight.n < c.limits.MaxInFlight &&
+	return c.holds == 0 && c.inFlight.n < c.limits.MaxInFlight &&
 		(c.pending == 0 || c.pending+requestBytes+frame.SizeBytes <= c.limits.MaxPendingBytes)
 }
 
@@ -141,9 +230,7 @@ func (c *Conn) promoteLocked() {
 		return
 	}
 	for e := c.waiting.head; e != nil && c.fitsLocked(len(e.request)); e = c.waiting.head {
-		c.waiting.remove(e)
-		request := e.request
-		e.request = nil
+		request := c.leaveLineLocked(e)
 		e.state = entryInFlight
 		if e.oneWay {
 			e.state = entryOneWay

@@ -126,8 +126,27 @@ func (c *Conn) stallOn(b *buffer, n int) {
 	}
 	c.stalled = true
 	c.counters.stalls++
+	ask := c.cutLocked(b) && c.failLocked(ErrCutRequest)
 	c.mu.Unlock()
+	if ask {
+		c.reg.close()
+	}
 	go c.writeStalled(w, b, n)
+}
+
+// cutLocked reports whether a request that was given up during the write that has just found the socket full is cut off by it: its bytes are lent, or
+// only a part of them has left. abandonLocked could not know.
+func (c *Conn) cutLocked(b *buffer) bool {
+	if b.next != nil && b.next.lender.state == entryAnswered {
+		return true
+	}
+	written := c.sock.written.Load()
+	for e := c.inFlight.head; e != nil && e.start < written; e = e.next {
+		if e.state == entryTombstone && written < e.end {
+			return true
+		}
+	}
+	return false
 }
 
 // writeStalled writes the rest of b and then whatever has become pending meanwhile, waiting for room.
