@@ -45,7 +45,7 @@ type Conn struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
-	limits Limits
+	limits *Limits                            // shared by all connections with the same
 	wrap   func(addr string, err error) error // DialConfig.WrapError
 	reg    registration
 	opened int64

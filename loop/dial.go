@@ -43,7 +43,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: limits, opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError}
+	c := &Conn{engine: e, addr: addr, limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))
@@ -135,7 +135,7 @@ func almostOver(ctx context.Context) bool {
 // lateDialError is a dial that its deadline has ended, with what it was about.
 type lateDialError struct{ during error }
 
-func (e *lateDialError) Error() string { return "deadline exceeded (" + e.during.Error() + ")" }
+func (e *lateDialError) Error() string   { return "deadline exceeded (" + e.during.Error() + ")" }
 func (e *lateDialError) Unwrap() []error { return []error{errTimeout, e.during} }
 
 // resolve turns host:port into the addresses to try, the families by turns, beginning with the one that the resolver prefers.

@@ -17,7 +17,8 @@ type Engine struct {
 	loops  int
 	logger *slog.Logger
 
-	conns atomic.Int64
+	conns  atomic.Int64
+	limits sync.Map // Limits to *Limits: connections share what they have in common
 
 	// mu is held for reading while a connection is being registered, and for writing while the engine stops: a registration that meets
 	// a stopping driver would wait for ever.
@@ -104,6 +105,15 @@ func (e *Engine) register(o opened, s sink) error {
 		return err
 	}
 	return nil
+}
+
+// shared is the one copy of l that connections point to.
+func (e *Engine) shared(l Limits) *Limits {
+	p, ok := e.limits.Load(l)
+	if !ok {
+		p, _ = e.limits.LoadOrStore(l, &l)
+	}
+	return p.(*Limits)
 }
 
 // forget counts a connection out. Called once for each that was registered.
