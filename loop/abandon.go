@@ -25,14 +25,14 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 		c.heatLocked()
 		return false
 	}
-	written := c.sock.written.Load()
+	written := c.sent()
 	cut := c.stalled && (e.start < written && written < e.end || e.borrowed)
 	if was == entryOneWay {
 		list.remove(e)
 	} else {
 		t := newEntry()
 		t.state = entryTombstone
-		t.id, t.start, t.end = e.id, e.start, e.end
+		t.id, t.raw, t.start, t.end = e.id, e.raw, e.start, e.end
 		t.deadline = after(c.limits.MaxAbandonedAge)
 		list.replace(e, t)
 		c.abandoned++

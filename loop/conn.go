@@ -51,11 +51,13 @@ type Conn struct {
 	opened int64
 	budget time.Duration // DialConfig.BusyPoll
 
-	polling *polling // set by onOpen
+	polling *polling  // set by onOpen
+	tls     *tlsLayer // nil in plaintext; set before onOpen
 	sock    socket
 
 	// Owned by the loop goroutine.
-	in frame.Assembler
+	in       frame.Assembler
+	finished bool // the peer has said over TLS that it sends no more
 
 	// Lock order: mu and socket.mu are never held together by who takes mu second. See DESIGN.md.
 	mu        sync.Mutex
@@ -166,11 +168,11 @@ func (c *Conn) onClose(err error) {
 
 	c.mu.Lock()
 	if c.state < stateClosing {
-		c.failLocked(c.explainLocked(err))
+		c.failLocked(c.explain(err))
 	}
 	c.enterLocked(stateClosed)
 	// Requests that begin at or after this offset have not left. The count is exact, but for what a stalled writer has in its hands.
-	sure := c.sock.written.Load()
+	sure := c.sent()
 	if c.stalled {
 		sure = c.taken
 	}
@@ -208,14 +210,16 @@ func (c *Conn) onClose(err error) {
 	c.endAll(&ends)
 }
 
-// explainLocked turns what the driver reports into the cause that callers see.
-func (c *Conn) explainLocked(err error) error {
+// explain turns what the driver reports into the cause that callers see. On the loop.
+func (c *Conn) explain(err error) error {
 	switch {
 	case err == nil:
 		return ErrStopped // nobody closed the connection, so the engine did
 	case errors.Is(err, io.EOF) && c.in.MidFrame():
 		have, want := c.in.Progress()
 		return &CutError{Have: have, Want: want}
+	case errors.Is(err, io.EOF) && c.tls != nil && !c.finished:
+		return &TruncatedError{}
 	default:
 		return err
 	}
@@ -315,6 +319,9 @@ func (c *Conn) shut(cause error) {
 	gone := c.closed
 	c.mu.Unlock()
 	if ask {
+		if c.tls != nil {
+			_ = c.tls.conn.CloseWrite() // close_notify: as far as the socket takes it at once
+		}
 		c.reg.close()
 	}
 	if !c.engine.onLoop() {

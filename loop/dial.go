@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -23,9 +24,13 @@ type DialConfig struct {
 	BusyPoll time.Duration
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
+	// TLS makes Dial speak TLS; nil is plaintext. Where ServerName is empty it is the host of the address, before any look-up. Connections of the same
+	// configuration and host share a cache of sessions, unless it has one. It must not be changed after its first use. DialStream ignores it.
+	TLS *tls.Config
 	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
 	WrapError func(addr string, err error) error
-	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It must return a *net.TCPConn or *net.UnixConn.
+	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It should return a
+	// *net.TCPConn or *net.UnixConn; anything else costs two goroutines that copy.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -42,15 +47,28 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
+	if cfg.TLS != nil {
+		c, err := e.dialTLS(ctx, addr, o, &cfg)
+		if err != nil {
+			return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+		}
+		return c, nil
+	}
+	c := e.newConn(addr, &cfg)
+	if err := e.register(o, c); err != nil {
+		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	return c, nil
+}
+
+// newConn makes a connection that is not on a loop yet.
+func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
 	c := &Conn{engine: e, addr: addr, limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))
-	if err := e.register(o, c); err != nil {
-		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
-	}
-	return c, nil
+	return c
 }
 
 // DialStream is Dial for a connection of bytes.

@@ -57,6 +57,8 @@ type registration interface {
 	close()
 	// post runs f on the loop. It may be lost while the loop stops; onClose is not.
 	post(f func())
+	// handOver makes another sink the connection's, whose onOpen has been called. Only on the loop.
+	handOver(s sink)
 	// pause stops reading; only from onData, which has taken all bytes that it was given. It reports false where nothing more can be read anyway.
 	pause() bool
 	// addrs gives the addresses of both ends, also after the end.

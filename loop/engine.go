@@ -17,6 +17,7 @@ type Engine struct {
 	loops  int
 	logger *slog.Logger
 
+	tls    tlsDialer
 	conns  atomic.Int64
 	limits sync.Map // Limits to *Limits: connections share what they have in common
 

@@ -29,6 +29,7 @@ type entry struct {
 	awaited  bool // guarded by Conn.mu: the caller waits on released
 	unsent   bool // set with err
 	lend     bool // the caller waits for the end, so its bytes may be written without a copy
+	raw      bool // request and answer have no header: see AheadRaw
 	oneWay   bool // while waiting: goes to oneWay, not to inFlight
 
 	id       frame.CorrelationID // on the wire

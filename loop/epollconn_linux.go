@@ -95,6 +95,9 @@ func (c *epollConn) close() {
 	}
 }
 
+// handOver implements registration.
+func (c *epollConn) handOver(s sink) { c.sink = s }
+
 // post implements registration.
 func (c *epollConn) post(f func()) { c.loop.post(f) }
 

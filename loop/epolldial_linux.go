@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -114,15 +113,19 @@ func (c *epollConn) addrs() (local, remote net.Addr) { return c.ends.addrs() }
 
 // adopt implements driver. The descriptor must leave Go's poller, so it goes on under a duplicate.
 func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
-	sc, ok := nc.(syscall.Conn)
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	var sc syscall.Conn
+	switch own := nc.(type) {
+	case *net.TCPConn:
+		sc = own
+	case *net.UnixConn:
+		sc = own
 	default:
-		ok = false
-	}
-	if !ok {
-		_ = nc.Close()
-		return nil, fmt.Errorf("dialer returned a %T, want a *net.TCPConn or *net.UnixConn: %w", nc, errors.ErrUnsupported)
+		b, err := bridge(nc)
+		if err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+		nc, sc = b, b.(*net.UnixConn)
 	}
 	defer func() { _ = nc.Close() }()
 	rc, err := sc.SyscallConn()

@@ -5,7 +5,6 @@ package loop
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -164,6 +163,9 @@ func (c *gnetConn) addrs() (local, remote net.Addr) { return c.local, c.remote }
 // polling implements registration: gnet goes to sleep after one empty poll.
 func (c *gnetConn) polling(time.Duration) *polling { return nil }
 
+// handOver implements registration.
+func (c *gnetConn) handOver(s sink) { c.sink = s }
+
 // post implements registration.
 func (c *gnetConn) post(f func()) {
 	c.mu.Lock()
@@ -190,8 +192,12 @@ func (d *gnetDriver) adopt(c net.Conn) (opened, error) {
 	case *net.TCPConn, *net.UnixConn: // gnet leaks a descriptor on anything else
 		return netOpened{c}, nil
 	default:
-		_ = c.Close()
-		return nil, fmt.Errorf("dialer returned a %T, want a *net.TCPConn or *net.UnixConn: %w", c, errors.ErrUnsupported)
+		b, err := bridge(c)
+		if err != nil {
+			_ = c.Close()
+			return nil, err
+		}
+		return netOpened{b}, nil
 	}
 }
 

@@ -21,8 +21,16 @@ type answer struct {
 	e     *entry
 }
 
-// onData implements sink: it cuts the bytes into frames, matches each to the oldest request in flight, and ends those requests.
+// onData implements sink.
 func (c *Conn) onData(b []byte) bool {
+	if c.tls != nil {
+		return c.pump(b)
+	}
+	return c.onBytes(b)
+}
+
+// onBytes cuts bytes into frames, matches each to the oldest request in flight, and ends those requests.
+func (c *Conn) onBytes(b []byte) bool {
 	f, rest, ok, err := c.in.Next(b)
 	if ok && len(rest) == 0 { // by far the most: one answer and nothing else
 		one := [1]answer{{frame: f}}
@@ -38,7 +46,7 @@ func (c *Conn) onData(b []byte) bool {
 	return c.onMany(f, rest)
 }
 
-// onMany is onData for several answers at once, of which f is the first. Its array would be too dear to clear for a single one.
+// onMany is onBytes for several answers at once, of which f is the first. Its array would be too dear to clear for a single one.
 func (c *Conn) onMany(f frame.Frame, b []byte) bool {
 	var batch [batchFrames]answer
 	batch[0].frame = f
@@ -64,8 +72,16 @@ func (c *Conn) onMany(f frame.Frame, b []byte) bool {
 	}
 }
 
-// direct implements sink: the rest of a large answer goes from the socket straight into its frame.
+// direct implements sink: the rest of a large answer goes from the socket straight into its frame. What TLS has to decrypt cannot.
 func (c *Conn) direct() []byte {
+	if c.tls != nil {
+		return nil
+	}
+	return c.room()
+}
+
+// room is memory in the frame of a large answer that is being collected, or nil.
+func (c *Conn) room() []byte {
 	if c.in.Missing() < directBytes {
 		return nil
 	}
@@ -128,6 +144,9 @@ func (c *Conn) deliver(batch []answer) bool {
 
 // matchLocked takes the request that an answer belongs to out of the queue: the oldest one, or the stream is out of step. nil for a late answer.
 func (c *Conn) matchLocked(payload []byte) (*entry, error) {
+	if e := c.inFlight.head; e != nil && e.raw {
+		return c.takeAnsweredLocked(e), nil
+	}
 	id, ok := frame.PeekCorrelationID(payload)
 	if !ok {
 		return nil, ErrShortFrame
@@ -139,16 +158,21 @@ func (c *Conn) matchLocked(payload []byte) (*entry, error) {
 	case e.id != id:
 		return nil, &CorrelationError{Want: e.id, Got: id}
 	}
+	return c.takeAnsweredLocked(e), nil
+}
+
+// takeAnsweredLocked takes a request whose answer has come out of the queue. nil for one that was given up.
+func (c *Conn) takeAnsweredLocked(e *entry) *entry {
 	c.inFlight.remove(e)
 	if e.state == entryTombstone {
 		c.abandoned--
 		c.counters.late++
 		e.free()
-		return nil, nil
+		return nil
 	}
 	e.state = entryAnswered
 	c.counters.answered++
-	return e, nil
+	return e
 }
 
 // end gives the answer to who waits for it: lent to a callback, for good to a waiting caller.
@@ -166,7 +190,9 @@ func (c *Conn) end(e *entry, f frame.Frame) {
 	if !f.Owned {
 		response = append(make([]byte, 0, len(response)), response...)
 	}
-	binary.BigEndian.PutUint32(response, uint32(e.callerID))
+	if !e.raw {
+		binary.BigEndian.PutUint32(response, uint32(e.callerID))
+	}
 	e.response = response
 	e.ready <- struct{}{} // capacity 1 and ours alone: never blocks
 }

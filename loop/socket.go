@@ -26,6 +26,15 @@ func (s *socket) attach(fd int) {
 	s.mu.Unlock()
 }
 
+// release takes the descriptor away without closing anything, for another socket to attach.
+func (s *socket) release() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fd := s.fd
+	s.fd = -1
+	return fd
+}
+
 // detach takes the descriptor away and wakes a stalled writer. Afterwards every write fails with ErrClosed.
 func (s *socket) detach() {
 	s.mu.Lock()

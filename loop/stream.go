@@ -407,6 +407,19 @@ func (s *Stream) Alive() bool {
 	return !gone && (err == nil || errors.Is(err, errors.ErrUnsupported))
 }
 
+// Done is closed when the connection has ended.
+func (s *Stream) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed == nil {
+		s.closed = make(chan struct{})
+		if s.ended {
+			close(s.closed)
+		}
+	}
+	return s.closed
+}
+
 // Err is why no more bytes will come, nil while they may.
 func (s *Stream) Err() error {
 	s.mu.Lock()

@@ -99,7 +99,17 @@ func (c *Conn) refuse(e *entry, op string, err error) error {
 // Ahead is RoundTrip for a request that passes those whom Hold keeps waiting, and the limits: for what the connection itself has to say, such
 // as its re-authentication. The id of the caller's header comes back as with RoundTrip.
 func (c *Conn) Ahead(ctx context.Context, request []byte, timeout time.Duration) ([]byte, error) {
-	e, err := c.startAhead(ctx, request, timeout)
+	return c.ahead(ctx, request, timeout, false)
+}
+
+// AheadRaw is Ahead for a message without a header: it sends the size prefix and the token, and takes the next frame for the answer to it. It is how
+// SASL tokens travel after a SaslHandshake of version 0 (KIP-152 has what came after). Nothing else may be in flight behind it that the peer could answer first.
+func (c *Conn) AheadRaw(ctx context.Context, token []byte, timeout time.Duration) ([]byte, error) {
+	return c.ahead(ctx, token, timeout, true)
+}
+
+func (c *Conn) ahead(ctx context.Context, message []byte, timeout time.Duration, raw bool) ([]byte, error) {
+	e, err := c.startAhead(ctx, message, timeout, raw)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +143,9 @@ func (c *Conn) Unhold() {
 
 // start accepts a request for a caller who waits: queued at once, or in the line for room.
 func (c *Conn) start(ctx context.Context, op string, request []byte, timeout time.Duration, state entryState) (*entry, error) {
+	if len(request) < minRequestBytes {
+		return nil, &OpError{Op: op, Addr: c.addr, Err: errShortRequest, Unsent: true}
+	}
 	e, err := c.prepare(ctx, op, request, timeout, state)
 	if err != nil {
 		return nil, err
@@ -159,10 +172,16 @@ func (c *Conn) start(ctx context.Context, op string, request []byte, timeout tim
 }
 
 // startAhead is start past the line.
-func (c *Conn) startAhead(ctx context.Context, request []byte, timeout time.Duration) (*entry, error) {
+func (c *Conn) startAhead(ctx context.Context, request []byte, timeout time.Duration, raw bool) (*entry, error) {
+	if !raw && len(request) < minRequestBytes {
+		return nil, &OpError{Op: "request", Addr: c.addr, Err: errShortRequest, Unsent: true}
+	}
 	e, err := c.prepare(ctx, "request", request, timeout, entryInFlight)
 	if err != nil {
 		return nil, err
+	}
+	if raw {
+		e.raw, e.lend = true, false
 	}
 	c.mu.Lock()
 	if err := c.refusalLocked(); err != nil {
@@ -196,9 +215,6 @@ func (c *Conn) waitLocked(e *entry) {
 
 // prepare makes the entry of a request whose caller waits.
 func (c *Conn) prepare(ctx context.Context, op string, request []byte, timeout time.Duration, state entryState) (*entry, error) {
-	if len(request) < minRequestBytes {
-		return nil, &OpError{Op: op, Addr: c.addr, Err: errShortRequest, Unsent: true}
-	}
 	begun := now()
 	deadline := int64(never)
 	if timeout > 0 && int64(timeout) < never-begun {
@@ -244,7 +260,9 @@ func (c *Conn) enqueueLocked(e *entry, request []byte) {
 	id := c.nextID
 	c.nextID = (c.nextID + 1) & 0x7fffffff
 	e.id = id
-	e.callerID = frame.CorrelationID(binary.BigEndian.Uint32(request[4:]))
+	if !e.raw {
+		e.callerID = frame.CorrelationID(binary.BigEndian.Uint32(request[4:]))
+	}
 	e.start = c.queued
 	if e.state == entryOneWay {
 		c.oneWay.pushBack(e)
@@ -259,14 +277,20 @@ func (c *Conn) enqueueLocked(e *entry, request []byte) {
 		c.linkLocked(t)
 	}
 	t.b = binary.BigEndian.AppendUint32(t.b, uint32(len(request)))
-	t.b = append(t.b, request[:4]...)
-	t.b = binary.BigEndian.AppendUint32(t.b, uint32(id))
-	if e.lend {
+	if e.raw {
+		t.b = append(t.b, request...)
+	} else {
+		t.b = append(t.b, request[:4]...)
+		t.b = binary.BigEndian.AppendUint32(t.b, uint32(id))
+	}
+	switch {
+	case e.raw:
+	case e.lend:
 		l := newBuffer(c.queued + frame.SizeBytes + minRequestBytes)
 		l.b, l.lender = request[minRequestBytes:], e
 		e.borrowed = true
 		c.linkLocked(l)
-	} else {
+	default:
 		t.b = append(t.b, request[minRequestBytes:]...)
 	}
 	n := frame.SizeBytes + len(request)

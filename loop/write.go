@@ -36,7 +36,7 @@ func (c *Conn) flush() {
 			return
 		}
 		c.mu.Unlock()
-		n, err := c.sock.write(b.bytes())
+		n, err := c.transmit(b.bytes())
 		if err != nil && syscalls.IsRetry(err) {
 			c.stallOn(b, n)
 			return
@@ -50,8 +50,27 @@ func (c *Conn) flush() {
 	}
 }
 
+// transmit writes bytes to the socket, through TLS where there is one, without waiting.
+func (c *Conn) transmit(own, lent []byte) (n int, err error) {
+	if c.tls != nil {
+		return c.tls.write(own, lent)
+	}
+	return c.sock.write(own, lent)
+}
+
+// sent is the offset in the stream of all bytes up to which they may have left: exact, but with TLS, where what has been encrypted counts.
+func (c *Conn) sent() uint64 {
+	if c.tls != nil {
+		return c.tls.handed.Load()
+	}
+	return c.sock.written.Load()
+}
+
 // bytes gives the two parts of what takeLocked took.
 func (b *buffer) bytes() (own, lent []byte) {
+	if b == nil {
+		return nil, nil
+	}
 	if b.next != nil {
 		return b.b, b.next.b
 	}
@@ -137,10 +156,10 @@ func (c *Conn) stallOn(b *buffer, n int) {
 // cutLocked reports whether a request that was given up during the write that has just found the socket full is cut off by it: its bytes are lent, or
 // only a part of them has left. abandonLocked could not know.
 func (c *Conn) cutLocked(b *buffer) bool {
-	if b.next != nil && b.next.lender.state == entryAnswered {
+	if b != nil && b.next != nil && b.next.lender.state == entryAnswered {
 		return true
 	}
-	written := c.sock.written.Load()
+	written := c.sent()
 	for e := c.inFlight.head; e != nil && e.start < written; e = e.next {
 		if e.state == entryTombstone && written < e.end {
 			return true
@@ -154,16 +173,12 @@ func (c *Conn) cutLocked(b *buffer) bool {
 // Started by stallOn when the socket is full; ended by an empty queue or by onClose, which closes the descriptor that it waits on;
 // Close and Shutdown wait for it.
 func (c *Conn) writeStalled(w stall, b *buffer, n int) {
+	own, lent := b.bytes()
 	var err error
-	for _, part := range [...][]byte{b.part(0), b.part(1)} {
-		if n >= len(part) {
-			n -= len(part)
-			continue
-		}
-		if _, err = w.writeAll(part[n:], never); err != nil {
-			break
-		}
-		n = 0
+	if c.tls != nil {
+		err = c.tls.writeStalled(w, own, lent, n)
+	} else {
+		err = w.writeRest(own, lent, n)
 	}
 	w.release()
 
@@ -185,11 +200,17 @@ func (c *Conn) writeStalled(w stall, b *buffer, n int) {
 	c.flush()
 }
 
-// part is one of the two parts of what takeLocked took.
-func (b *buffer) part(i int) []byte {
-	own, lent := b.bytes()
-	if i == 0 {
-		return own
+// writeRest writes what is left of the two parts after n bytes, waiting for room.
+func (w stall) writeRest(a, b []byte, n int) error {
+	for _, part := range [...][]byte{a, b} {
+		if n >= len(part) {
+			n -= len(part)
+			continue
+		}
+		if _, err := w.writeAll(part[n:], never); err != nil {
+			return err
+		}
+		n = 0
 	}
-	return lent
+	return nil
 }
