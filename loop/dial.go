@@ -24,8 +24,8 @@ type DialConfig struct {
 	BusyPoll time.Duration
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
-	// TLS makes Dial speak TLS; nil is plaintext. Where ServerName is empty it is the host of the address, before any look-up. Connections of the same
-	// configuration and host share a cache of sessions, unless it has one. It must not be changed after its first use. DialStream ignores it.
+	// TLS makes Dial and DialStream speak TLS; nil is plaintext. Where ServerName is empty it is the host of the address, before any look-up. Connections of the same
+	// configuration and host share a cache of sessions, unless it has one. It must not be changed after its first use.
 	TLS *tls.Config
 	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
 	WrapError func(addr string, err error) error
@@ -80,6 +80,12 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	s := newStream(e, addr, cfg.BusyPoll)
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+	}
+	if cfg.TLS != nil {
+		if err := e.secure(ctx, s, cfg.TLS); err != nil {
+			_ = s.Close()
+			return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
+		}
 	}
 	return s, nil
 }

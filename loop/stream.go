@@ -29,7 +29,8 @@ type Stream struct {
 	reg    registration
 	budget time.Duration // DialConfig.BusyPoll
 
-	polling *polling // set by onOpen
+	polling *polling   // set by onOpen
+	tls     *streamTLS // nil in plaintext; set before DialStream returns
 	sock    socket
 
 	reading sync.Mutex // held by the one reader
@@ -156,16 +157,16 @@ func (s *Stream) wakeLocked() {
 
 // Read waits for the first byte and returns what is there, up to len(p). It ends with io.EOF after the peer's end and after all bytes were read,
 // with ErrClosed after Close, with a timeout after the deadline of SetReadDeadline.
-func (s *Stream) Read(p []byte) (int, error) { return s.read(p, min(1, len(p)), never) }
+func (s *Stream) Read(p []byte) (int, error) { return s.readPlain(p, min(1, len(p)), never) }
 
 // ReadFull waits for len(p) bytes, at most for timeout; 0 is no timeout. Fewer bytes come with the error that ended the wait: io.EOF also after some bytes.
 func (s *Stream) ReadFull(p []byte, timeout time.Duration) (int, error) {
-	return s.read(p, len(p), deadlineIn(timeout))
+	return s.readPlain(p, len(p), deadlineIn(timeout))
 }
 
 // ReadSome waits for the first byte, at most for timeout, and returns what is there.
 func (s *Stream) ReadSome(p []byte, timeout time.Duration) (int, error) {
-	return s.read(p, min(1, len(p)), deadlineIn(timeout))
+	return s.readPlain(p, min(1, len(p)), deadlineIn(timeout))
 }
 
 func deadlineIn(timeout time.Duration) int64 {
@@ -173,6 +174,14 @@ func deadlineIn(timeout time.Duration) int64 {
 		return never
 	}
 	return after(timeout)
+}
+
+// readPlain is read, through TLS where there is one.
+func (s *Stream) readPlain(p []byte, need int, by int64) (int, error) {
+	if s.tls != nil {
+		return s.tls.read(p, need, by)
+	}
+	return s.read(p, need, by)
 }
 
 func (s *Stream) read(p []byte, need int, by int64) (int, error) {
@@ -274,11 +283,19 @@ func (s *Stream) onTimer() {
 
 // Write writes all of p, waiting for room in the socket. It ends early with the number of bytes written and ErrClosed, the socket's error, or a
 // timeout after the deadline of SetWriteDeadline; the stream stays usable, but a peer sees a part of p.
-func (s *Stream) Write(p []byte) (int, error) { return s.write(p, never) }
+func (s *Stream) Write(p []byte) (int, error) { return s.writePlain(p, never) }
 
 // WriteFull is Write with a timeout of its own; 0 is none.
 func (s *Stream) WriteFull(p []byte, timeout time.Duration) (int, error) {
-	return s.write(p, deadlineIn(timeout))
+	return s.writePlain(p, deadlineIn(timeout))
+}
+
+// writePlain is write, through TLS where there is one.
+func (s *Stream) writePlain(p []byte, by int64) (int, error) {
+	if s.tls != nil {
+		return s.tls.write(p, by)
+	}
+	return s.write(p, by)
 }
 
 func (s *Stream) write(p []byte, by int64) (int, error) {
@@ -448,6 +465,9 @@ func (s *Stream) Close() error {
 	gone := s.closed
 	s.mu.Unlock()
 	if ask {
+		if s.tls != nil {
+			s.tls.close()
+		}
 		s.reg.close()
 	}
 	if !s.engine.onLoop() {

@@ -431,3 +431,57 @@ func TestADialersOwnKindOfConnectionIsBridged(t *testing.T) {
 		within(t, patience, "the end", func() { <-c.Done() })
 	})
 }
+
+func TestTLSStreamsKeepTheirDeadlines(t *testing.T) {
+	a := newAuthority(t)
+	cert := a.certificate(t, time.Now().Add(time.Hour))
+	eachDriver(t, func(t *testing.T, e *loop.Engine) {
+		b := hostileBroker(t, hostile.Func(func(nc net.Conn) {
+			tc := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
+			_, _ = io.Copy(tc, tc)
+		}))
+		s, err := e.DialStream(t.Context(), b.Addr(), loop.DialConfig{TLS: &tls.Config{RootCAs: a.pool}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.ReadFull(make([]byte, 1), 20*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("ReadFull: %v, want a deadline's error", err)
+		}
+		// A timeout leaves the stream usable.
+		for i, n := range []int{1, 100_000, 3 << 20} {
+			sent := body(i, n)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if m, err := s.WriteFull(sent, patience); err != nil || m != n {
+					t.Errorf("WriteFull = %d, %v", m, err)
+				}
+			})
+			got := make([]byte, n)
+			if m, err := s.ReadFull(got, patience); err != nil || m != n || string(got) != string(sent) {
+				t.Fatalf("ReadFull = %d, %v", m, err)
+			}
+			wg.Wait()
+		}
+		if err := s.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read: %v, want a deadline's error", err)
+		}
+		_ = s.Close()
+		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read after Close: %v", err)
+		}
+		cut, err := e.DialStream(t.Context(), hostileBroker(t, hostile.Func(func(nc net.Conn) {
+			_ = tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}}).Handshake()
+			_ = nc.Close()
+		})).Addr(), loop.DialConfig{TLS: &tls.Config{RootCAs: a.pool}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var truncated *loop.TruncatedError
+		if _, err := cut.ReadFull(make([]byte, 1), patience); !errors.As(err, &truncated) {
+			t.Errorf("cut off: %v, want a TruncatedError", err)
+		}
+	})
+}
