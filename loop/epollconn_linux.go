@@ -20,6 +20,7 @@ type epollConn struct {
 	poll  polling
 
 	connecting chan struct{} // set before the slot is: told when connect's handshake is over; nil where it need not wait
+	lowWater   int32         // SO_RCVLOWAT as far as it was set; owned by the loop
 	live       atomic.Bool   // registered: events are the sink's
 	paused     atomic.Bool
 
@@ -58,13 +59,31 @@ func (c *epollConn) read(l *epollLoop) {
 			return
 		}
 		// A socket that filled what it was given has more; large answers go on into their own memory, within the turn.
-		if turn += n; !more || turn >= turnBytes || c.paused.Load() {
-			return
-		}
-		if into = c.sink.direct(); into == nil {
+		turn += n
+		into = c.sink.direct()
+		c.await(len(into))
+		if into == nil || !more || turn >= turnBytes || c.paused.Load() {
 			return
 		}
 		direct = true
+	}
+}
+
+const (
+	// minLowWater is how much a large answer must lack for the loop to ask not to be woken for less, and maxLowWater the most that it waits for.
+	minLowWater = 64 << 10
+	maxLowWater = 1 << 20
+)
+
+// await tells the kernel how many bytes are worth an event: 1, or a good part of what a large answer lacks.
+func (c *epollConn) await(lacks int) {
+	want := int32(1)
+	if lacks >= minLowWater {
+		want = int32(min(lacks, maxLowWater))
+	}
+	if want != max(c.lowWater, 1) {
+		c.lowWater = want
+		_ = syscalls.SetReadLowWater(c.fd, int(want))
 	}
 }
 

@@ -28,3 +28,9 @@ func SetUserTimeout(fd int, d time.Duration) error {
 // QueuedOut returns how many bytes written to fd the peer has not acknowledged
 // yet, sent or not (SIOCOUTQ, tcp(7)).
 func QueuedOut(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCOUTQ) }
+
+// SetReadLowWater sets SO_RCVLOWAT: poll, select and epoll do not report fd readable before so many bytes are there, or its end or an error. The
+// kernel enlarges the receive buffer to twice as much where it may, and caps the value where it may not (tcp_set_rcvlowat). 1 is the default.
+func SetReadLowWater(fd, bytes int) error {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes)
+}

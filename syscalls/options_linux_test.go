@@ -176,3 +176,47 @@ func TestGetTCPInfoOnAUnixSocketIsUnsupported(t *testing.T) {
 		t.Errorf("got %v, want EOPNOTSUPP, which matches errors.ErrUnsupported", err)
 	}
 }
+
+func TestSetReadLowWaterHoldsBackEvents(t *testing.T) {
+	countDescriptors(t)
+	a, b := tcpPair(t)
+	epfd, err := syscalls.EpollCreate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscalls.Close(epfd) })
+	if err := syscalls.EpollAdd(epfd, a.fd, syscalls.EpollIn, 7); err != nil {
+		t.Fatal(err)
+	}
+	ready := func() bool {
+		n, err := syscalls.EpollWait(epfd, make([]syscalls.EpollEvent, 1), 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	}
+	if err := syscalls.SetReadLowWater(a.fd, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := syscalls.Write(b.fd, make([]byte, 999)); err != nil {
+		t.Fatal(err)
+	}
+	if ready() {
+		t.Error("999 bytes are reported, want none below 1000")
+	}
+	if _, err := syscalls.Write(b.fd, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if !ready() {
+		t.Error("1000 bytes are not reported")
+	}
+	if err := syscalls.SetReadLowWater(a.fd, 5000); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscalls.ShutdownWrite(b.fd); err != nil {
+		t.Fatal(err)
+	}
+	if !ready() {
+		t.Error("the peer's end is not reported below the mark")
+	}
+}
