@@ -49,6 +49,12 @@ func (e *Engine) Loops() int { return e.loops.Loops() }
 // Conns is the number of connections on the engine.
 func (e *Engine) Conns() int { return e.loops.Conns() }
 
+// EngineStats is a snapshot of an engine: its connections, and what its polling has cost and brought.
+type EngineStats = loop.EngineStats
+
+// Stats takes a snapshot.
+func (e *Engine) Stats() EngineStats { return e.loops.Stats() }
+
 // Close ends every connection on the engine and returns when its loops are gone. It is idempotent. Called from a callback of Submit it fails
 // and changes nothing.
 func (e *Engine) Close() error {
