@@ -205,7 +205,10 @@ func TestAPanicInACallbackClosesItsConnectionOnly(t *testing.T) {
 					panic("user's mistake")
 				}
 			}); err != nil {
-				t.Fatal(err)
+				if i < 2 {
+					t.Fatal(err)
+				}
+				ends.end(n) // the panic was faster
 			}
 		}
 		ends.check(t)

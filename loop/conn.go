@@ -85,6 +85,7 @@ type Conn struct {
 
 	closed  chan struct{} // made by who first waits; closed when nothing of the connection is left
 	drained chan struct{} // made by Shutdown; closed when nothing is in flight
+	emptied bool          // onClose has ended all requests
 	ended   bool          // closed has been, or would have been, closed
 
 	counters counters
@@ -202,12 +203,14 @@ func (c *Conn) onClose(err error) {
 		c.timer.Stop()
 	}
 	c.checkDrainedLocked()
-	if !c.stalled { // else the stalled writer ends the connection
-		c.endLocked()
-	}
 	c.mu.Unlock()
 
 	c.endAll(&ends)
+
+	c.mu.Lock()
+	c.emptied = true
+	c.endLocked()
+	c.mu.Unlock()
 }
 
 // explain turns what the driver reports into the cause that callers see. On the loop.
@@ -225,8 +228,11 @@ func (c *Conn) explain(err error) error {
 	}
 }
 
-// endLocked tells those who wait that nothing of the connection is left.
+// endLocked tells those who wait that nothing of the connection is left, once all requests have ended and no writer is stalled: whichever is later.
 func (c *Conn) endLocked() {
+	if !c.emptied || c.stalled {
+		return
+	}
 	c.engine.forget() // before Close returns, whose caller may count
 	c.ended = true
 	if c.closed != nil {

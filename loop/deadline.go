@@ -3,13 +3,14 @@ package loop
 import "time"
 
 // armLocked sees to it that the timer fires no later than deadline. One timer serves the connection, and it is never disarmed: with like
-// timeouts, each request finds it armed for an earlier one, so that arming and cancelling a deadline is a comparison.
+// timeouts, each request finds it armed for an earlier one, so that arming and cancelling a deadline is a comparison. When it fires and nothing
+// is due any more, it is let go of.
 func (c *Conn) armLocked(deadline int64) {
 	if deadline >= c.timerAt {
 		return
 	}
 	c.timerAt = deadline
-	d := time.Duration(deadline - now())
+	d := time.Duration(max(deadline, 0) - now())
 	if c.timer == nil {
 		c.timer = time.AfterFunc(d, c.onTimer)
 		return
@@ -51,6 +52,9 @@ func (c *Conn) onTimer() {
 			}
 			e = following
 		}
+	}
+	if next == never {
+		c.timer = nil // a connection that stays idle need not keep it
 	}
 	c.armLocked(next)
 	post := c.expired.n > 0

@@ -8,7 +8,10 @@ import (
 )
 
 // netOpened is a connection that a net.Dialer has made, on its way to a loop.
-type netOpened struct{ net.Conn }
+type netOpened struct {
+	net.Conn
+	tunnel net.Conn // what Conn is a bridge to; mostly nil
+}
 
 func (o netOpened) discard() { _ = o.Close() }
 
@@ -34,5 +37,5 @@ func dialNet(ctx context.Context, to target, o *SocketOptions) (opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return netOpened{c}, nil
+	return netOpened{Conn: c}, nil
 }

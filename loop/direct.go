@@ -13,6 +13,7 @@ func readDirect(fd int, s sink) bool {
 		if into == nil {
 			return true
 		}
+		into = into[:min(len(into), turnBytes-turn)]
 		n, err := syscalls.Read(fd, into)
 		if n <= 0 || err != nil {
 			return true // empty, at its end, or broken: the driver's next read finds the same, and reports it

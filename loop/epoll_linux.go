@@ -29,6 +29,8 @@ type epollDriver struct {
 	ids   loopSet
 	wg    sync.WaitGroup
 
+	bridges bridges
+
 	// gate is held for reading by who uses a loop's epoll descriptor from outside, for writing by stop.
 	gate    sync.RWMutex
 	stopped chan struct{}
@@ -142,9 +144,8 @@ func newEpollLoop(d *epollDriver) (*epollLoop, error) {
 	}
 	l := &epollLoop{driver: d, epfd: epfd, wakefd: wakefd, buf: make([]byte, readBytes)}
 	l.spin.start(now())
-	if err := l.sleep.init(epfd); err != nil {
+	if err := l.sleep.init(epfd); err != nil { // which has closed epfd
 		_ = syscalls.Close(wakefd)
-		_ = syscalls.Close(epfd)
 		return nil, err
 	}
 	return l, nil
@@ -246,7 +247,7 @@ func (l *epollLoop) handle(ev *syscalls.EpollEvent) {
 		return
 	}
 	if c.paused.Load() {
-		if ev.Events&(syscalls.EpollErr|syscalls.EpollHup) != 0 {
+		if ev.Events&syscalls.EpollErr != 0 { // an end without an error leaves bytes to be read after the pause
 			c.end(os.NewSyscallError("read", or(syscalls.SocketError(c.fd), syscall.ECONNRESET)))
 		}
 		return

@@ -20,6 +20,7 @@ type epollConn struct {
 	poll  polling
 
 	connecting chan struct{} // set before the slot is: told when connect's handshake is over; nil where it need not wait
+	added      bool          // it is in the loop's table; owned by who dials
 	lowWater   int32         // SO_RCVLOWAT as far as it was set; owned by the loop
 	live       atomic.Bool   // registered: events are the sink's
 	paused     atomic.Bool
@@ -36,6 +37,7 @@ func (c *epollConn) read(l *epollLoop) {
 		into, direct = l.buf, false
 	}
 	for turn := 0; ; {
+		into = into[:min(len(into), turnBytes-turn)]
 		n, err := syscalls.Read(c.fd, into)
 		switch {
 		case err != nil:
@@ -101,6 +103,7 @@ func (c *epollConn) end(err error) {
 	// A stalled writer's duplicate would keep a closed descriptor registered for ever.
 	_ = syscalls.EpollDel(c.loop.epfd, c.fd)
 	_ = syscalls.Close(c.fd)
+	c.loop.driver.bridges.end(c)
 }
 
 // close implements registration.
@@ -129,7 +132,7 @@ func (c *epollConn) polling(budget time.Duration) *polling {
 	return &c.poll
 }
 
-// pause implements registration: no interest, but the kernel still reports a reset.
+// pause implements registration: no interest. What the kernel reports unasked, it reports once; resume asks anew.
 func (c *epollConn) pause() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,7 +140,11 @@ func (c *epollConn) pause() bool {
 		return false
 	}
 	c.paused.Store(true)
-	return syscalls.EpollMod(c.loop.epfd, c.fd, 0, c.token) == nil
+	if syscalls.EpollMod(c.loop.epfd, c.fd, syscalls.EpollOneShot, c.token) != nil {
+		c.paused.Store(false)
+		return false
+	}
+	return true
 }
 
 // resume implements registration.

@@ -62,9 +62,9 @@ func (c *epollConn) add(interest uint32) error {
 	}
 	if err := syscalls.EpollAdd(c.loop.epfd, c.fd, interest, c.token); err != nil {
 		c.loop.slots.remove(c.token)
-		c.token = noToken
 		return os.NewSyscallError("epoll_ctl", err)
 	}
+	c.added = true
 	return nil
 }
 
@@ -96,13 +96,14 @@ func (d *epollDriver) await(ctx context.Context, c *epollConn) error {
 // drop closes a connection that will not be registered.
 func (d *epollDriver) drop(c *epollConn) {
 	if d.enter() == nil {
-		if c.token != noToken {
+		if c.added {
 			c.loop.slots.remove(c.token)
 			_ = syscalls.EpollDel(c.loop.epfd, c.fd)
 		}
 		d.gate.RUnlock()
 	}
 	_ = syscalls.Close(c.fd)
+	d.bridges.end(c)
 }
 
 // discard implements opened.
@@ -114,6 +115,7 @@ func (c *epollConn) addrs() (local, remote net.Addr) { return c.ends.addrs() }
 // adopt implements driver. The descriptor must leave Go's poller, so it goes on under a duplicate.
 func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
 	var sc syscall.Conn
+	var tunnel net.Conn
 	switch own := nc.(type) {
 	case *net.TCPConn:
 		sc = own
@@ -125,7 +127,7 @@ func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
 			_ = nc.Close()
 			return nil, err
 		}
-		nc, sc = b, b.(*net.UnixConn)
+		tunnel, nc, sc = nc, b, b.(*net.UnixConn)
 	}
 	defer func() { _ = nc.Close() }()
 	rc, err := sc.SyscallConn()
@@ -134,8 +136,11 @@ func (d *epollDriver) adopt(nc net.Conn) (opened, error) {
 	}
 	c := &epollConn{loop: d.pick(), ends: endpointsOfConn(nc)}
 	var dupErr error
-	if err := errors.Join(rc.Control(func(fd uintptr) { c.fd, dupErr = syscalls.Dup(int(fd)) }), dupErr); err != nil {
-		return nil, err
+	if err := rc.Control(func(fd uintptr) { c.fd, dupErr = syscalls.Dup(int(fd)) }); err != nil || dupErr != nil {
+		return nil, errors.Join(err, dupErr)
+	}
+	if tunnel != nil {
+		d.bridges.begin(c, tunnel)
 	}
 	return c, nil
 }
@@ -154,7 +159,7 @@ func (d *epollDriver) register(o opened, s sink) error {
 	defer c.mu.Unlock()
 	c.live.Store(true)
 	var err error
-	if c.token == noToken {
+	if !c.added {
 		err = c.add(readInterest)
 	} else if err = syscalls.EpollMod(c.loop.epfd, c.fd, readInterest, c.token); err != nil {
 		c.loop.slots.remove(c.token)

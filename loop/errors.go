@@ -32,6 +32,9 @@ var (
 	// what follows on the wire could not be told apart from the rest of that request.
 	ErrCutRequest = errors.New("a request was given up with only part of it sent, which makes the connection unusable")
 
+	// ErrEarlyAnswer closes a connection whose peer answered a request of which it cannot have seen a byte.
+	ErrEarlyAnswer = errors.New("answer to a request that has not been sent yet")
+
 	// ErrShortFrame closes a connection on which an answer arrived that is too short for a correlation id.
 	ErrShortFrame = errors.New("answer is shorter than the 4 bytes of a correlation id")
 

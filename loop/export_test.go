@@ -17,3 +17,10 @@ const (
 
 // GoroutineID names the calling goroutine.
 func GoroutineID() uint64 { return goroutineID() }
+
+// Stalling tells whether a writer of the stream waits for room.
+func Stalling(s *Stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stalling
+}

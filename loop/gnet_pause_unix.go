@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"kafkaio/syscalls"
 )
@@ -89,7 +90,7 @@ func (c *gnetConn) resume() {
 		p.forget(c)
 		if err := c.driver.enrollAgain(c, fd); err != nil {
 			c.mu.Lock()
-			c.overLocked()
+			c.overLocked(err)
 		}
 		return
 	}
@@ -111,6 +112,10 @@ func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
 	if err != nil {
 		return err
 	}
+	if nc.RemoteAddr() == nil { // reset while it was paused: the kernel knows no peer any more, and gnet would not survive that
+		_ = nc.Close()
+		return syscall.ECONNRESET
+	}
 	if err := d.enroll(nc, c); err != nil {
 		return err
 	}
@@ -123,7 +128,7 @@ func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
 }
 
 // overLocked ends a connection that no loop has, and unlocks c.mu. Its sink is told on a goroutine of its own, as the caller may hold locks of the sink.
-func (c *gnetConn) overLocked() {
+func (c *gnetConn) overLocked(cause error) {
 	c.state = gnetOver
 	fd := c.fd
 	c.fd = -1
@@ -131,8 +136,9 @@ func (c *gnetConn) overLocked() {
 	c.driver.parked.forget(c)
 	// Ends by itself at once; stop waits for it, and who closes the sink does through the sink.
 	c.driver.parked.ends.Go(func() {
-		c.sink.onClose(nil)
+		c.sink.onClose(cause)
 		_ = syscalls.Close(fd)
+		c.driver.bridges.end(c)
 	})
 }
 

@@ -21,6 +21,8 @@ type gnetDriver struct {
 	client *gnet.Client
 	loops  loopSet
 	parked parkingLot
+
+	bridges bridges
 }
 
 func startGnet(loops int) (driver, error) {
@@ -136,6 +138,7 @@ func (h *gnetHandler) OnClose(gc gnet.Conn, err error) gnet.Action {
 	if fd >= 0 {
 		_ = syscalls.Close(fd)
 	}
+	h.d.bridges.end(c)
 	return gnet.None
 }
 
@@ -148,7 +151,7 @@ func (c *gnetConn) close() {
 		c.mu.Unlock()
 		_ = gc.Close()
 	case gnetParked:
-		c.overLocked()
+		c.overLocked(nil)
 	case gnetEnrolling, gnetMoving:
 		c.wantClose = true // OnOpen, or OnClose, sees to it
 		c.mu.Unlock()
@@ -190,21 +193,29 @@ func (d *gnetDriver) connect(ctx context.Context, to target, o *SocketOptions) (
 func (d *gnetDriver) adopt(c net.Conn) (opened, error) {
 	switch c.(type) {
 	case *net.TCPConn, *net.UnixConn: // gnet leaks a descriptor on anything else
-		return netOpened{c}, nil
+		return netOpened{Conn: c}, nil
 	default:
 		b, err := bridge(c)
 		if err != nil {
 			_ = c.Close()
 			return nil, err
 		}
-		return netOpened{b}, nil
+		return netOpened{Conn: b, tunnel: c}, nil
 	}
 }
 
 // register implements driver.
 func (d *gnetDriver) register(o opened, s sink) error {
-	nc := o.(netOpened).Conn
-	return d.enroll(nc, &gnetConn{driver: d, sink: s, local: nc.LocalAddr(), remote: nc.RemoteAddr(), fd: -1})
+	nc := o.(netOpened)
+	c := &gnetConn{driver: d, sink: s, local: nc.LocalAddr(), remote: nc.RemoteAddr(), fd: -1}
+	if nc.tunnel != nil {
+		d.bridges.begin(c, nc.tunnel)
+	}
+	err := d.enroll(nc.Conn, c)
+	if err != nil {
+		d.bridges.end(c)
+	}
+	return err
 }
 
 // enroll hands a net.Conn to one of gnet's loops and returns when OnOpen has run.

@@ -141,11 +141,7 @@ func (s *spinner) begin(t int64) {
 // giveUp ends the polling of a wait: the loop goes to sleep.
 func (s *spinner) giveUp(t int64) {
 	s.slept = true
-	s.miss.Add(s.spent)
-	if !s.bounded {
-		return
-	}
-	s.credit -= time.Duration(s.spent)
+	s.pay()
 	if s.probing {
 		s.probeEvery = min(2*s.probeEvery, maxProbe)
 		s.probeAt = t + int64(s.probeEvery)
@@ -169,4 +165,17 @@ func (s *spinner) event(t int64) {
 }
 
 // interrupted ends a wait that no event has ended.
-func (s *spinner) interrupted() { s.waiting = false }
+func (s *spinner) interrupted() {
+	if s.waiting && !s.slept {
+		s.pay()
+	}
+	s.waiting = false
+}
+
+// pay accounts for polls that no event has ended.
+func (s *spinner) pay() {
+	s.miss.Add(s.spent)
+	if s.bounded {
+		s.credit -= time.Duration(s.spent)
+	}
+}

@@ -157,6 +157,8 @@ func (c *Conn) matchLocked(payload []byte) (*entry, error) {
 		return nil, &CorrelationError{Got: id, Idle: true}
 	case e.id != id:
 		return nil, &CorrelationError{Want: e.id, Got: id}
+	case e.start >= c.taken:
+		return nil, ErrEarlyAnswer
 	}
 	return c.takeAnsweredLocked(e), nil
 }
@@ -216,14 +218,20 @@ func (c *Conn) endAll(l *entryList) {
 
 // call runs a callback. A panic in it ends its connection, not the process with all the others.
 func (c *Conn) call(done func([]byte, error), response []byte, err error) {
-	defer c.recovered()
+	returned := false
+	defer func() {
+		if !returned {
+			c.recovered(recover())
+		}
+	}()
 	done(response, err)
+	returned = true
 }
 
-func (c *Conn) recovered() {
-	v := recover()
-	if v == nil {
-		return
+// recovered deals with a callback that did not return.
+func (c *Conn) recovered(v any) {
+	if v == nil { // panic(nil) has a value since Go 1.21
+		panic("loop: a callback of Submit has called runtime.Goexit (testing's FailNow does), which ends the event loop and all its connections")
 	}
 	p := &PanicError{Value: v, Stack: debug.Stack()}
 	c.engine.report("recovered a panic in a callback; its connection is closed", "addr", c.addr, "panic", p.Value, "stack", string(p.Stack))

@@ -20,13 +20,16 @@ type sleeper struct {
 	look   func(fd uintptr) bool
 }
 
-// init takes over the descriptor.
+// init takes over the descriptor, also when it fails.
 func (s *sleeper) init(epfd int) error {
-	if err := syscall.SetNonblock(epfd, true); err != nil { // NewFile's condition for its poller
-		return os.NewSyscallError("fcntl", err)
-	}
+	nonblock := syscall.SetNonblock(epfd, true) // NewFile's condition for its poller
 	s.file = os.NewFile(uintptr(epfd), "epoll")
+	if nonblock != nil {
+		_ = s.file.Close()
+		return os.NewSyscallError("fcntl", nonblock)
+	}
 	if err := s.file.SetReadDeadline(time.Time{}); err != nil {
+		_ = s.file.Close()
 		return fmt.Errorf("the runtime does not poll an epoll descriptor: %w", err)
 	}
 	rc, err := s.file.SyscallConn()

@@ -326,6 +326,11 @@ func (s *Stream) writeStalled(p []byte, by int64) (int, error) {
 		return 0, err
 	}
 	s.mu.Lock()
+	if s.asked {
+		s.mu.Unlock()
+		w.release()
+		return 0, ErrClosed
+	}
 	s.writer, s.stalling, s.callBy = w, true, by
 	s.boundWriterLocked()
 	d := min(by, s.writeBy)
@@ -455,6 +460,7 @@ func (s *Stream) Close() error {
 	s.asked = true
 	s.buf, s.off = nil, 0
 	s.wakeLocked()
+	polite := s.tls != nil && !s.stalling // a stalled writer is inside a record: what would follow it is noise, and would wait for it
 	if s.ended {
 		s.mu.Unlock()
 		return nil
@@ -465,7 +471,7 @@ func (s *Stream) Close() error {
 	gone := s.closed
 	s.mu.Unlock()
 	if ask {
-		if s.tls != nil {
+		if polite {
 			s.tls.close()
 		}
 		s.reg.close()

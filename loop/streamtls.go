@@ -92,6 +92,7 @@ func (t *streamTLS) write(p []byte, by int64) (int, error) {
 	defer t.sending.Unlock()
 	t.writeBy.Store(by)
 	n, err := t.conn.Write(p)
+	t.writeBy.Store(never) // an answer to a key update, which a read may have to write, is no part of this call
 	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errTimeout
 	}

@@ -127,10 +127,11 @@ func (c *Conn) Hold() {
 // Unhold takes one Hold back and lets go who waited for it.
 func (c *Conn) Unhold() {
 	c.mu.Lock()
-	c.holds--
-	if c.holds < 0 {
+	if c.holds == 0 {
+		c.mu.Unlock()
 		panic("loop: Unhold without Hold")
 	}
+	c.holds--
 	c.promoteLocked()
 	if c.head == nil || c.writing {
 		c.mu.Unlock()
@@ -252,6 +253,7 @@ func (c *Conn) promoteLocked() {
 			e.state = entryOneWay
 		}
 		c.enqueueLocked(e, request)
+		c.armLocked(e.deadline) // onTimer may be walking the lists, and have passed their ends
 	}
 }
 
@@ -339,7 +341,7 @@ func (c *Conn) await(ctx context.Context, e *entry) {
 		}
 	}
 	if e.lend {
-		c.reclaim(e)
+		c.reclaim(ctx, e)
 	}
 }
 
@@ -359,8 +361,9 @@ func (c *Conn) cancel(e *entry, cause error) {
 	}
 }
 
-// reclaim returns when no writer refers to the caller's bytes any more.
-func (c *Conn) reclaim(e *entry) {
+// reclaim returns when no writer refers to the caller's bytes any more. They may still be on their way when the call has ended: its deadline has passed
+// during a stall, or a peer has answered what it has not read. The connection is then cut off, at the call's deadline at the latest.
+func (c *Conn) reclaim(ctx context.Context, e *entry) {
 	c.mu.Lock()
 	if !e.borrowed {
 		c.mu.Unlock()
@@ -371,5 +374,15 @@ func (c *Conn) reclaim(e *entry) {
 	}
 	e.awaited = true
 	c.mu.Unlock()
+	patience := time.Duration(min(e.deadline-now(), int64(c.limits.MaxAbandonedAge)))
+	late := time.NewTimer(max(patience, 0))
+	defer late.Stop()
+	select {
+	case <-e.released:
+		return
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	c.fail(ErrCutRequest)
 	<-e.released
 }

@@ -100,10 +100,7 @@ func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialCo
 	prepared := e.tls.prepare(cfg.TLS, serverName(addr))
 	t := &tlsLayer{stream: s}
 	t.conn = tls.Client(t, prepared)
-	unwatch := context.AfterFunc(ctx, func() { _ = s.SetDeadline(longAgo) })
-	err := t.conn.Handshake()
-	unwatch()
-	e.tls.release()
+	err := e.handshake(ctx, s, t.conn)
 	if err != nil {
 		_ = s.Close()
 		if cause := contextError(ctx); cause != nil {
@@ -122,10 +119,38 @@ func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialCo
 			return c, nil
 		}
 	case <-gone:
+	case <-ctx.Done():
+		if s.giveUp() {
+			return nil, contextError(ctx)
+		}
+		if <-moved { // too late: the loop has just done it
+			return c, nil
+		}
 	}
 	err = s.Err()
 	_ = s.Close()
 	return nil, &HandshakeError{ServerName: prepared.ServerName, Err: err}
+}
+
+// handshake runs a handshake, whose place it gives back, until ctx ends. A callback of the configuration may panic.
+func (e *Engine) handshake(ctx context.Context, s *Stream, conn *tls.Conn) error {
+	defer e.tls.release()
+	unwatch := context.AfterFunc(ctx, func() { _ = s.SetDeadline(longAgo) })
+	defer unwatch()
+	return conn.Handshake()
+}
+
+// giveUp closes the stream without waiting for its loop, and reports false where handOver has come first.
+func (s *Stream) giveUp() bool {
+	s.mu.Lock()
+	late := s.ended
+	s.asked = true
+	s.mu.Unlock()
+	if late {
+		return false
+	}
+	s.reg.close()
+	return true
 }
 
 // handOver gives the stream's place on the loop to a Conn, with all that has arrived meanwhile. On the loop.

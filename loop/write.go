@@ -28,6 +28,11 @@ func (c *Conn) flush() {
 	c.mu.Lock()
 	for {
 		b := c.takeLocked()
+		if b == nil && c.tls != nil && c.tls.blocked() { // what TLS has to say by itself waits for room
+			c.mu.Unlock()
+			c.stallOn(nil, 0)
+			return
+		}
 		if b == nil {
 			c.writing = false
 			c.heatLocked()
