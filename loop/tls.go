@@ -122,8 +122,6 @@ func (t *tlsLayer) Write(p []byte) (int, error) {
 		var err error
 		n, err = t.sock.write(p, nil)
 		switch {
-		case err == nil && n < len(into) && len(t.feed) == 0 && t.have == 0:
-			return c.answerPump() // between records, and nothing left: asking crypto/tls to say so would cost an allocation
 		case err == nil:
 			return n, nil
 		case !syscalls.IsRetry(err):
@@ -222,6 +220,8 @@ func (c *Conn) pump(b []byte) bool {
 			}
 		}
 		switch {
+		case err == nil && n < len(into) && len(t.feed) == 0 && t.have == 0:
+			return c.answerPump() // between records, and nothing left: asking crypto/tls to say so would cost an allocation
 		case err == nil:
 		case err == errStarved: //nolint:errorlint // identity: it comes back as it went in
 			t.feed = nil

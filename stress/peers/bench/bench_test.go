@@ -36,6 +36,9 @@ func TestPeersOf(t *testing.T) {
 		"another was asked for":  {[]string{"-works", "rtt-1"}, report.Pinned, "conn1-callers16", ""},
 		"peers chosen":           {[]string{"-peers", "sarama,kafkaio"}, report.Pinned, "conn1-callers16", "sarama kafkaio"},
 		"peers that cannot":      {[]string{"-peers", "sarama,c-rawread"}, report.Pinned, "large1m-rt", "c-rawread"},
+		"only some speak TLS":    {[]string{"-peers", "netconn,cryptotls,c-epoll-many,kafkaio/gnet"}, report.Pinned, "tls16-rt", "cryptotls kafkaio/gnet"},
+		"not without TLS":        {[]string{"-peers", "netconn,cryptotls"}, report.Pinned, "conns256-rt", "netconn"},
+		"TLS is pinned":          {nil, report.Unpinned, "tls-setup", ""},
 		"peers, mode without it": {[]string{"-peers", "kafkaio"}, report.Unpinned, "large1m-rt", ""},
 	}
 	for name, tc := range cases {
@@ -60,13 +63,13 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
-func TestAFullRunIsBelowAQuarterOfAnHour(t *testing.T) {
+func TestAFullRunIsBelowTwentyMinutes(t *testing.T) {
 	o, err := parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &parent{options: o}
-	if got := p.estimate(o.selections()); got > 15*time.Minute {
+	if got := p.estimate(o.selections()); got > 20*time.Minute {
 		t.Errorf("estimated %v", got)
 	} else {
 		t.Logf("estimated %v", got)

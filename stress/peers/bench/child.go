@@ -10,6 +10,8 @@ import (
 
 	"kafkaio/stress/internal/responder"
 	"kafkaio/stress/peers/internal/drive"
+	"kafkaio/stress/peers/internal/front"
+	"kafkaio/stress/peers/internal/identity"
 	"kafkaio/stress/peers/internal/peer"
 	"kafkaio/stress/peers/internal/work"
 )
@@ -22,6 +24,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	addrs := f.String("addr", "", "")
 	window := f.Duration("window", 0, "")
 	warm := f.Duration("warmup", 0, "")
+	identities := f.String("tls", "", "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -34,6 +37,11 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	e := peer.Env{Work: w, Addrs: split(*addrs)}
+	if w.Security != work.Plaintext {
+		if e.TLS, err = identity.Client(*identities); err != nil {
+			return err
+		}
+	}
 	r, err := drive.Run(ctx, open, e, work.Durations{WarmUp: *warm, Window: *window})
 	if err != nil {
 		r = work.Result{Error: err.Error(), Unavailable: errors.Is(err, peer.ErrUnavailable)}
@@ -52,25 +60,53 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 	f := flag.NewFlagSet("bench -responder", flag.ContinueOnError)
 	addrs := f.String("addr", "", "")
 	fetch := f.Int("fetch", 0, "")
+	identities := f.String("tls", "", "")
+	security := f.Int("security", int(work.Plaintext), "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	r, err := responder.Start(responder.Config{Addrs: split(*addrs), FetchBytes: *fetch, Topic: work.Topic})
+	cfg := responder.Config{Addrs: split(*addrs), FetchBytes: *fetch, Topic: work.Topic}
+	if s := work.Security(*security); s != work.Plaintext {
+		return serveTLS(cfg, *identities, s, in, out)
+	}
+	r, err := responder.Start(cfg)
 	if err != nil {
 		return err
 	}
 	if err := json.NewEncoder(out).Encode(listening{r.Addrs()}); err != nil {
 		return err
 	}
+	select {
+	case <-endOf(in):
+		return r.Close()
+	case <-r.Done():
+		return r.Err()
+	}
+}
+
+// serveTLS is serve for connections over TLS.
+func serveTLS(cfg responder.Config, identities string, s work.Security, in io.Reader, out io.Writer) error {
+	id, err := identity.Server(identities, s)
+	if err != nil {
+		return err
+	}
+	f, err := front.Start(front.Config{Addrs: cfg.Addrs, TLS: id, Answers: cfg})
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(listening{f.Addrs()}); err != nil {
+		return err
+	}
+	<-endOf(in)
+	return errors.Join(f.Failed(), f.Close())
+}
+
+// endOf is closed at the end of in.
+func endOf(in io.Reader) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() { // ends with the parent; then so does the process
 		_, _ = io.Copy(io.Discard, in)
 		close(ended)
 	}()
-	select {
-	case <-ended:
-		return r.Close()
-	case <-r.Done():
-		return r.Err()
-	}
+	return ended
 }

@@ -21,6 +21,8 @@ import (
 type parent struct {
 	options
 	self       string // this binary
+	dir        string // for files that the children read, gone at the end
+	tlsDir     string // in it, with the certificates; "" until a work needs them
 	yardstick  string // the compiled C program; "" where there is none
 	noC        string // why
 	responders map[responderKey]*responderProcess
@@ -38,13 +40,13 @@ func measureAll(ctx context.Context, o options, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &parent{options: o, self: self, progress: progress, responders: map[responderKey]*responderProcess{}}
-	defer p.stopResponders()
-	dir, err := os.MkdirTemp("", "yardstick")
+	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	p := &parent{options: o, self: self, dir: dir, progress: progress, responders: map[responderKey]*responderProcess{}}
+	defer p.stopResponders()
 	if p.yardstick, err = yardstick.Build(ctx, dir); err != nil {
 		p.noC = err.Error()
 		p.say("without the C yardsticks: %v", err)
@@ -157,7 +159,7 @@ func (p *parent) once(ctx context.Context, k report.Key, w work.Work, addrs []st
 		cmd = exec.CommandContext(ctx, p.yardstick, yardstick.Args(mode, w, d, w.Frame(), addrs)...)
 	default:
 		cmd = exec.CommandContext(ctx, p.self, "-child", "-work", w.Name, "-peer", k.Peer,
-			"-addr", strings.Join(addrs, ","), "-window", d.Window.String(), "-warmup", d.WarmUp.String())
+			"-addr", strings.Join(addrs, ","), "-window", d.Window.String(), "-warmup", d.WarmUp.String(), "-tls", p.tlsDir)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -192,12 +194,16 @@ func lastLine(s string) string {
 func (p *parent) estimate(selections []report.Selection) time.Duration {
 	const start = 100 * time.Millisecond
 	const perThousand = 150 * time.Millisecond
+	const perHandshake = 3 * time.Millisecond // both ends on a CPU each
 	var total time.Duration
 	for _, s := range selections {
 		for _, w := range s.Works {
 			d := w.Shorten(p.durations)
 			each := start + time.Duration(w.Conns/1000)*perThousand
-			if !w.Idle {
+			if w.Security != work.Plaintext {
+				each += time.Duration(w.Conns) * perHandshake
+			}
+			if !w.Idle && !w.Setup {
 				each += d.WarmUp + d.Window
 			}
 			if w.Conns >= 1000 {

@@ -24,6 +24,7 @@ var others = []struct {
 	{work.Sarama, "sarama v1.61.1, Broker.Heartbeat", sarama.Open},
 	{work.KafkaGo, "kafka-go v0.4.51, Transport.RoundTrip, a connection for each request in flight", kafkago.Open},
 	{work.NetConn, "net.Conn, a goroutine per connection that writes and reads", netconn.Open},
+	{work.CryptoTLS, "tls.Conn, a goroutine per connection that writes and reads", netconn.Open},
 	{work.NetConnReader, "net.Conn, a goroutine that reads, a mutex around writes, callers share it", netconn.OpenReader},
 }
 

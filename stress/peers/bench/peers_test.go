@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -8,24 +10,25 @@ import (
 
 	"kafkaio/stress/internal/responder"
 	"kafkaio/stress/peers/internal/drive"
+	"kafkaio/stress/peers/internal/front"
+	"kafkaio/stress/peers/internal/identity"
 	"kafkaio/stress/peers/internal/own"
 	"kafkaio/stress/peers/internal/peer"
 	"kafkaio/stress/peers/internal/work"
 )
 
 // TestEveryPeerDoesItsWorks runs each client written in Go through each work
-// that it can do, with fewer connections.
+// that it can do, with fewer connections; over TLS only those of a full run, as
+// an idle work takes more than a second.
 func TestEveryPeerDoesItsWorks(t *testing.T) {
-	small, err := responder.Start(responder.Config{Topic: work.Topic})
+	s := servers{dir: t.TempDir()}
+	if err := identity.Write(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	client, err := identity.Client(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer small.Close()
-	large, err := responder.Start(responder.Config{Topic: work.Topic, FetchBytes: work.LargeBytes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer large.Close()
 	d := work.Durations{WarmUp: 10 * time.Millisecond, Window: 60 * time.Millisecond}
 	for _, name := range peerNames() {
 		if _, c := work.Yardsticks[name]; c {
@@ -36,14 +39,14 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, w := range work.All {
-			if !w.Can(name) {
+			if !w.Can(name) || (w.Security != work.Plaintext && !slices.Contains(w.Pinned, name)) {
 				continue
 			}
 			w.Conns, w.Callers = min(w.Conns, 20), min(w.Callers, 20)
 			t.Run(name+" "+w.Name, func(t *testing.T) {
-				e := peer.Env{Work: w, Addrs: small.Addrs()}
-				if w.Large {
-					e.Addrs = large.Addrs()
+				e := peer.Env{Work: w, Addrs: s.addrs(t, w)}
+				if w.Security != work.Plaintext {
+					e.TLS = client
 				}
 				r, err := drive.Run(t.Context(), open, e, d)
 				if err != nil && unavailable(name, err) {
@@ -52,14 +55,74 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 				if err != nil || r.Error != "" {
 					t.Fatal(err, r.Error)
 				}
-				if !w.Idle && (r.Requests == 0 || r.Samples == 0) {
+				if w.Setup && (r.Conns != w.Conns || r.CPUSeconds <= 0) {
+					t.Errorf("%+v", r)
+				}
+				if !w.Idle && !w.Setup && (r.Requests == 0 || r.Samples == 0) {
 					t.Errorf("%+v", r)
 				}
 			})
 		}
 	}
-	if s := small.Stats(); s.ClosedUnknown+s.ClosedMalformed > 0 {
-		t.Errorf("the responder did not understand: %+v", s)
+	s.close(t)
+}
+
+// servers are a responder or a front for each kind of answer.
+type servers struct {
+	dir     string // with the certificates
+	started []server
+}
+
+type server struct {
+	fetchBytes int
+	security   work.Security
+	addrs      []string
+	end        func() error
+}
+
+func (s *servers) addrs(t *testing.T, w work.Work) []string {
+	t.Helper()
+	for _, k := range s.started {
+		if k.fetchBytes == w.FetchBytes && k.security == w.Security {
+			return k.addrs
+		}
+	}
+	k := server{fetchBytes: w.FetchBytes, security: w.Security}
+	cfg := responder.Config{Topic: work.Topic, FetchBytes: w.FetchBytes}
+	if w.Security == work.Plaintext {
+		r, err := responder.Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.addrs = r.Addrs()
+		k.end = func() error {
+			if s := r.Stats(); s.ClosedUnknown+s.ClosedMalformed > 0 {
+				return fmt.Errorf("the responder did not understand: %+v", s)
+			}
+			return r.Close()
+		}
+	} else {
+		id, err := identity.Server(s.dir, w.Security)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := front.Start(front.Config{Addrs: []string{"127.0.0.1:0"}, TLS: id, Answers: cfg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.addrs = f.Addrs()
+		k.end = func() error { return errors.Join(f.Failed(), f.Close()) }
+	}
+	s.started = append(s.started, k)
+	return k.addrs
+}
+
+func (s *servers) close(t *testing.T) {
+	t.Helper()
+	for _, k := range s.started {
+		if err := k.end(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"kafkaio/stress/peers/internal/identity"
 	"kafkaio/stress/peers/internal/report"
 	"kafkaio/stress/peers/internal/work"
 )
@@ -21,6 +23,7 @@ import (
 type responderKey struct {
 	mode       string
 	fetchBytes int
+	security   work.Security
 }
 
 // responderProcess is a running one.
@@ -37,10 +40,7 @@ var loopback = []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}
 // addrs returns where the responder for a work listens, and starts it the
 // first time.
 func (p *parent) addrs(ctx context.Context, mode string, w work.Work) ([]string, error) {
-	k := responderKey{mode: mode}
-	if w.Large {
-		k.fetchBytes = work.LargeBytes
-	}
+	k := responderKey{mode, w.FetchBytes, w.Security}
 	r := p.responders[k]
 	if r == nil {
 		var err error
@@ -57,7 +57,15 @@ func (p *parent) startResponder(ctx context.Context, k responderKey) (*responder
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, p.self, "-responder", "-addr", strings.Join(where, ","), "-fetch", strconv.Itoa(k.fetchBytes))
+	args := []string{"-responder", "-addr", strings.Join(where, ","), "-fetch", strconv.Itoa(k.fetchBytes)}
+	if k.security != work.Plaintext {
+		dir, err := p.identities()
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "-tls", dir, "-security", strconv.Itoa(int(k.security)))
+	}
+	cmd := exec.CommandContext(ctx, p.self, args...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -136,4 +144,21 @@ func tryPort() ([]string, error) {
 		addrs = append(addrs, a)
 	}
 	return addrs, nil
+}
+
+// identities is the folder with the certificates of this run, made the first
+// time.
+func (p *parent) identities() (string, error) {
+	if p.tlsDir != "" {
+		return p.tlsDir, nil
+	}
+	dir := filepath.Join(p.dir, "tls")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := identity.Write(dir); err != nil {
+		return "", err
+	}
+	p.tlsDir = dir
+	return dir, nil
 }

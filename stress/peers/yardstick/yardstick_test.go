@@ -19,7 +19,7 @@ func TestEveryModeMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := responder.Start(responder.Config{FetchBytes: work.LargeBytes, Topic: work.Topic})
+	r, err := responder.Start(responder.Config{FetchBytes: 1 << 20, Topic: work.Topic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,9 @@ func TestEveryModeMeasures(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := 16 // Heartbeat v4: size, id, tags, throttle, error, tags
-			if w.Large {
+			if w.FetchBytes > 0 {
 				want = got.AnswerBytes
-				if want < work.LargeBytes {
+				if want < w.FetchBytes {
 					t.Errorf("answers of %d bytes", want)
 				}
 			}

@@ -88,6 +88,41 @@ func TestIdleWeighsWhatWasOpened(t *testing.T) {
 	}
 }
 
+func TestSetupCountsTheOpeningAlone(t *testing.T) {
+	const n, opening = 5, 20 * time.Millisecond
+	opened, called := 0, 0
+	open := func(_ context.Context, e peer.Env) (*peer.Client, error) {
+		c := &peer.Client{}
+		for range e.Work.Conns {
+			opened++
+			for begin := time.Now(); time.Since(begin) < opening; { // CPU time, not only time
+			}
+			c.Callers = append(c.Callers, func() error { called++; return nil })
+		}
+		return c, nil
+	}
+	e := peer.Env{Work: work.Work{Setup: true, Conns: n, Callers: n}}
+	r, err := Run(t.Context(), open, e, short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened != n+1 || called != n || r.Conns != n {
+		t.Errorf("opened %d, called %d, result of %d; want one more, %d, %d", opened, called, r.Conns, n, n)
+	}
+	if got := work.CPUConn.Of(r); got < 1000 || got > 500_000 {
+		t.Errorf("%.0f µs each, want about %v", got, opening)
+	}
+	broken := errors.New("certificate refused")
+	_, err = Run(t.Context(), client(&peer.Client{Callers: []func() error{func() error { return broken }}}),
+		peer.Env{Work: work.Work{Setup: true, Conns: 1, Callers: 1}}, short)
+	if !errors.Is(err, broken) {
+		t.Errorf("a connection that is of no use: %v", err)
+	}
+	if _, err = Run(t.Context(), client(&peer.Client{}), e, short); !errors.Is(err, peer.ErrUnavailable) {
+		t.Errorf("a client that cannot try its connections: %v", err)
+	}
+}
+
 func TestParseResident(t *testing.T) {
 	if got := parseResident([]byte("VmPeak:\t9 kB\nVmRSS:\t    1234 kB\nThreads:\t1\n")); got != 1234<<10 {
 		t.Errorf("got %d", got)

@@ -20,6 +20,9 @@ func Run(ctx context.Context, open peer.Opener, e peer.Env, d work.Durations) (w
 	if e.Work.Idle {
 		return idle(ctx, open, e)
 	}
+	if e.Work.Setup {
+		return setup(ctx, open, e)
+	}
 	c, err := open(ctx, e)
 	if err != nil {
 		return work.Result{}, fmt.Errorf("open: %w", err)
@@ -136,6 +139,38 @@ func (a *async) done(err error) {
 		a.w.record(a.caller, time.Since(a.begin))
 	}
 	a.next()
+}
+
+// setup opens connections and says what that took. What follows is not counted:
+// a round trip on each, because in TLS 1.3 a client's handshake is over before
+// the server has looked at its certificate.
+func setup(ctx context.Context, open peer.Opener, e peer.Env) (work.Result, error) {
+	one := e
+	one.Work.Conns, one.Work.Callers = 1, 1
+	first, err := open(ctx, one)
+	if err != nil {
+		return work.Result{}, fmt.Errorf("open the first: %w", err)
+	}
+	runtime.GC()
+	before, cpu, begin := take(), cpuSeconds(), time.Now()
+	c, err := open(ctx, e)
+	if err != nil {
+		return work.Result{}, fmt.Errorf("open: %w", err)
+	}
+	r := work.Result{Conns: e.Work.Conns, Seconds: time.Since(begin).Seconds(), CPUSeconds: cpuSeconds() - cpu}
+	after := take()
+	r.Allocs, r.AllocBytes, r.GCs = after.allocs-before.allocs, after.bytes-before.bytes, after.gcs-before.gcs
+	if len(c.Callers) != e.Work.Conns {
+		return r, fmt.Errorf("the client has %d callers for %d connections: %w", len(c.Callers), e.Work.Conns, peer.ErrUnavailable)
+	}
+	for i, call := range c.Callers {
+		if err := call(); err != nil {
+			return r, fmt.Errorf("connection %d: %w", i, err)
+		}
+	}
+	runtime.KeepAlive(first)
+	runtime.KeepAlive(c)
+	return r, nil
 }
 
 // settle is how long an idle client is left alone before it is weighed, for

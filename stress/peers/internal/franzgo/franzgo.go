@@ -21,20 +21,24 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	for i := range seeds {
 		seeds[i] = e.Addr(i)
 	}
-	cl, err := kgo.NewClient(
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(seeds...),
 		kgo.ClientID(work.ClientID),
 		kgo.DialTimeout(peer.DialTimeout),
-		kgo.ConnIdleTimeout(15*time.Minute),
+		kgo.ConnIdleTimeout(15 * time.Minute),
 		kgo.MetadataMaxAge(time.Hour),
-	)
+	}
+	if e.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(e.TLS))
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, err
 	}
 	brokers := cl.SeedBrokers()
 	call := func(b *kgo.Broker) func() error {
 		var req kmsg.Request = work.Heartbeat()
-		if w.Large {
+		if w.FetchBytes > 0 {
 			req = work.Fetch()
 		}
 		background := context.Background()
@@ -44,7 +48,14 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 		}
 	}
 	// A connection is opened by its first request.
-	if err := peer.OpenAll(len(brokers), func(i int) error { return call(brokers[i])() }); err != nil {
+	err = e.OpenAll(len(brokers), func(i int) error {
+		b := brokers[i]
+		if err := call(b)(); err != nil {
+			return err
+		}
+		return e.Touch(func([]byte) func() error { return call(b) })
+	})
+	if err != nil {
 		return nil, err
 	}
 	c := &peer.Client{Keep: cl}

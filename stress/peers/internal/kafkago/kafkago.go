@@ -46,7 +46,7 @@ func call(t *kafka.Transport, addr net.Addr) func() error {
 func openIdle(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	d := &kafka.Dialer{ClientID: work.ClientID, Timeout: peer.DialTimeout}
 	conns := make([]*kafka.Conn, e.Work.Conns)
-	err := peer.OpenAll(len(conns), func(i int) (err error) {
+	err := e.OpenAll(len(conns), func(i int) (err error) {
 		if conns[i], err = d.DialContext(ctx, "tcp", e.Addr(i)); err != nil {
 			return err
 		}

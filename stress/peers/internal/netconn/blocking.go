@@ -4,6 +4,7 @@ package netconn
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -12,29 +13,35 @@ import (
 	"kafkaio/stress/peers/internal/peer"
 )
 
-func dial(ctx context.Context, addr string) (net.Conn, error) {
-	d := net.Dialer{Timeout: peer.DialTimeout}
-	return d.DialContext(ctx, "tcp", addr)
+func dial(ctx context.Context, e peer.Env, conn int) (net.Conn, error) {
+	d := &net.Dialer{Timeout: peer.DialTimeout}
+	if e.TLS != nil {
+		return tls.DialWithDialer(d, "tcp", e.Addr(conn), e.TLS) // the handshake included
+	}
+	return d.DialContext(ctx, "tcp", e.Addr(conn))
 }
 
 // Open opens a connection a caller, each with a buffer of its own that is
-// used again: the least that a goroutine per connection can cost.
+// used again: the least that a goroutine per connection can cost. Over TLS it
+// is crypto/tls, used as it is meant to be.
 func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	w := e.Work
 	conns := make([]net.Conn, max(w.Conns, w.Callers))
-	err := peer.OpenAll(len(conns), func(i int) (err error) {
-		conns[i], err = dial(ctx, e.Addr(i))
-		return err
+	// A read may bring more than the answer that is waited for.
+	size := max(4<<10, 2*w.FetchBytes)
+	err := e.OpenAll(len(conns), func(i int) error {
+		nc, err := dial(ctx, e, i)
+		if err != nil {
+			return err
+		}
+		conns[i] = nc
+		return e.Touch(func(frame []byte) func() error { return blocking(nc, frame, make([]byte, size)) })
 	})
 	if err != nil || w.Idle {
 		return &peer.Client{Keep: conns}, err
 	}
 	c := &peer.Client{Keep: conns}
 	for _, nc := range conns {
-		size := 4 << 10
-		if w.Large {
-			size = 2 << 20
-		}
 		c.Callers = append(c.Callers, blocking(nc, e.Frame(), make([]byte, size)))
 	}
 	return c, nil

@@ -17,8 +17,8 @@ import (
 func OpenReader(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	w := e.Work
 	conns := make([]*pipelined, w.Conns)
-	err := peer.OpenAll(len(conns), func(i int) error {
-		nc, err := dial(ctx, e.Addr(i))
+	err := e.OpenAll(len(conns), func(i int) error {
+		nc, err := dial(ctx, e, i)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,10 @@ const renewEvery = 8
 // Opener returns what opens a variant.
 func Opener(v Variant) peer.Opener {
 	return func(ctx context.Context, e peer.Env) (*peer.Client, error) {
-		cfg := kio.Config{Timeout: timeout, DialTimeout: peer.DialTimeout, ClientID: work.ClientID}
+		cfg := kio.Config{
+			Timeout: timeout, DialTimeout: peer.DialTimeout, ClientID: work.ClientID, TLS: e.TLS,
+			OpenRaw: true, // as plain sockets and crypto/tls: what opening asks of a broker is another work
+		}
 		if err := v.Set(&cfg); err != nil {
 			return nil, err
 		}
@@ -33,9 +36,13 @@ func Opener(v Variant) peer.Opener {
 func open(ctx context.Context, e peer.Env, cfg kio.Config) (*peer.Client, error) {
 	w := e.Work
 	brokers := make([]*kio.Broker, w.Conns)
-	err := peer.OpenAll(len(brokers), func(i int) (err error) {
-		brokers[i], err = kio.DialBroker(ctx, e.Addr(i), cfg)
-		return err
+	err := e.OpenAll(len(brokers), func(i int) error {
+		b, err := kio.DialBroker(ctx, e.Addr(i), cfg)
+		if err != nil {
+			return err
+		}
+		brokers[i] = b
+		return e.Touch(func(frame []byte) func() error { return call(b, frame[4:]) })
 	})
 	c := &peer.Client{Keep: brokers}
 	if err != nil || w.Idle {

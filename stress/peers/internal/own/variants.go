@@ -3,6 +3,7 @@ package own
 import (
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"kafkaio/kio"
@@ -23,15 +24,20 @@ var Variants = []Variant{
 	{work.Ours, "the default configuration", func(*kio.Config) error { return nil }},
 	{work.OursBusy, "BusyPoll 100 µs", busyPoll(100 * time.Microsecond)},
 	{work.OursNever, "BusyPoll negative: never polling", busyPoll(-1)},
-	{work.Ours + "/gnet", "the gnet driver", onDriver(kio.DriverGnet)},
+	{work.OursGnet, "the gnet driver, whatever the default is", onDriver(kio.DriverGnet)},
+	{work.OursEpoll, "the epoll driver, whatever the default is", onDriver(kio.DriverEpoll)},
+	{work.OursVersions, "opened as users do, with ApiVersions", func(c *kio.Config) error { c.OpenRaw = false; return nil }},
 }
 
 // onDriver puts the connections on an engine of their own, which lives as
-// long as the process.
+// long as the process: as the shared one, it is no price of a connection.
 func onDriver(d kio.Driver) func(*kio.Config) error {
+	engine := sync.OnceValues(func() (*kio.Engine, error) { return kio.NewEngine(kio.EngineConfig{Driver: d}) })
 	return func(c *kio.Config) (err error) {
-		c.Engine, err = kio.NewEngine(kio.EngineConfig{Driver: d})
-		return err
+		if c.Engine, err = engine(); err != nil {
+			return fmt.Errorf("%w: %w", err, peer.ErrUnavailable) // this platform has no such driver
+		}
+		return nil
 	}
 }
 

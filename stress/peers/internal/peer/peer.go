@@ -4,6 +4,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,6 +17,10 @@ import (
 type Env struct {
 	Work  work.Work
 	Addrs []string // of one responder; connection i goes to the i-th in turn
+
+	// TLS is set in a work that is not in plaintext. It has no server's
+	// name: that is the host that is dialled. All connections share it.
+	TLS *tls.Config
 }
 
 // Addr returns the address of a connection.
@@ -23,6 +28,21 @@ func (e Env) Addr(conn int) string { return e.Addrs[conn%len(e.Addrs)] }
 
 // Frame returns a request of its own, with size prefix.
 func (e Env) Frame() []byte { return e.Work.Frame() }
+
+// Touch makes the round trips that a connection of an idle work has behind
+// it. caller makes of a request, with size prefix, what sends it.
+func (e Env) Touch(caller func(frame []byte) func() error) error {
+	if e.Work.Answers == 0 {
+		return nil
+	}
+	call := caller(e.Frame())
+	for range e.Work.Answers {
+		if err := call(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Client is an opened client. It has Callers or Pumps, and in an idle work
 // neither.
@@ -49,20 +69,25 @@ type Opener func(ctx context.Context, e Env) (*Client, error)
 // ErrUnavailable marks that a client cannot do a work in this build.
 var ErrUnavailable = errors.New("not available")
 
-// dialers is how many connections are opened at the same time: enough to hide
-// the wake-ups, few enough for any listen backlog.
+// dialers is how many connections are opened at the same time, unless the work
+// says otherwise: enough to hide the wake-ups, few enough for any listen
+// backlog.
 const dialers = 64
 
 // OpenAll calls open for 0 to n-1, some at a time, and returns the first
 // error.
-func OpenAll(n int, open func(i int) error) error {
+func (e Env) OpenAll(n int, open func(i int) error) error {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		first error
 		next  = make(chan int)
 	)
-	for range min(dialers, n) {
+	atOnce := dialers
+	if e.Work.Dialers > 0 {
+		atOnce = e.Work.Dialers
+	}
+	for range min(atOnce, n) {
 		wg.Go(func() {
 			for i := range next {
 				if err := open(i); err != nil {

@@ -52,7 +52,14 @@ func TestMetrics(t *testing.T) {
 		m    work.Metric
 		want float64
 	}{
-		{work.Rate, 0.5}, {work.CPU, 4}, {work.Allocs, 2}, {work.Memory, 1}, {work.RSS, 2}, {work.Routine, 2},
+		{work.Rate, 0.5},
+		{work.CPU, 4},
+		{work.Allocs, 2},
+		{work.Memory, 1},
+		{work.RSS, 2},
+		{work.Routine, 2},
+		{work.CPUConn, 400},
+		{work.Opened, 5},
 	} {
 		if got := tc.m.Of(r); math.Abs(got-tc.want) > 1e-9 {
 			t.Errorf("%s is %v, want %v", tc.m.Name, got, tc.want)
@@ -147,6 +154,55 @@ func TestTable(t *testing.T) {
 			if !strings.Contains(b.String(), w) {
 				t.Errorf("style %d: no %q in\n%s", style, w, b.String())
 			}
+		}
+	}
+}
+
+func TestARowOfASetup(t *testing.T) {
+	w, _ := work.Find("tls-setup")
+	s := report.Selection{Mode: report.Pinned, Works: []work.Work{w}, Peers: map[string][]string{w.Name: {work.Ours, work.CryptoTLS}}}
+	c := new(report.Collection)
+	c.Add(report.Key{Mode: report.Pinned, Work: w.Name, Peer: work.Ours}, work.Result{Conns: 1000, Seconds: 4, CPUSeconds: 1})
+	c.Add(report.Key{Mode: report.Pinned, Work: w.Name, Peer: work.CryptoTLS}, work.Result{Conns: 1000, Seconds: 2, CPUSeconds: 0.8})
+	var b strings.Builder
+	if err := report.WriteTable(&b, report.Text, s, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"tls-setup  kafkaio    1000 µs CPU/conn", "1.25 ", " 250 /s", "tls-setup  cryptotls  800 µs CPU/conn"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestMarkdownTables holds the tables against what GitHub Flavored Markdown
+// asks of a table: a row of dashes after the header, the same number of cells
+// in each row, and an empty line before whatever is not a row.
+func TestMarkdownTables(t *testing.T) {
+	c := fill(map[string][]float64{work.Ours: {600}, work.FranzGo: {100}})
+	c.Add(report.Key{Mode: report.Pinned, Work: "conn1-callers64", Peer: work.KafkaGo}, work.Result{Error: "a | b\nc"})
+	selections := []report.Selection{selection()}
+	var table, targets strings.Builder
+	if err := report.WriteTable(&table, report.Markdown, selections[0], c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := report.WriteTargets(&targets, report.Markdown, selections, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{table.String(), targets.String()} {
+		rows, rest, _ := strings.Cut(text, "\n\n")
+		lines := strings.Split(strings.TrimSuffix(rows, "\n"), "\n")
+		if len(lines) < 3 || strings.Trim(lines[1], "|-") != "" {
+			t.Errorf("no header with dashes below in\n%s", text)
+			continue
+		}
+		for _, l := range lines {
+			if !strings.HasPrefix(l, "|") || !strings.HasSuffix(l, "|") || strings.Count(l, "|") != strings.Count(lines[0], "|") {
+				t.Errorf("%q has other cells than %q", l, lines[0])
+			}
+		}
+		if strings.HasPrefix(rest, "|") || strings.Count(strings.TrimSpace(rest), "\n") > 0 {
+			t.Errorf("after the table: %q, want a line of text at most", rest)
 		}
 	}
 }

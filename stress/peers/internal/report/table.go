@@ -67,12 +67,16 @@ func (n *notes) add(why, workName string) {
 }
 
 func (n *notes) write(out io.Writer, style Style) error {
-	mark := ""
+	form := "not, or not in all rounds: %s (%s)\n"
 	if style == Markdown {
-		mark = "\n"
+		form = "\nnot, or not in all rounds: `%s` (%s)\n" // code, so that nothing in it is taken for markup
 	}
 	for _, why := range n.whys {
-		if _, err := fmt.Fprintf(out, "%snot, or not in all rounds: %s (%s)\n", mark, why, strings.Join(n.works[why], ", ")); err != nil {
+		text := why
+		if style == Markdown {
+			text = strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "`", "'")
+		}
+		if _, err := fmt.Fprintf(out, form, text, strings.Join(n.works[why], ", ")); err != nil {
 			return err
 		}
 	}
@@ -90,10 +94,10 @@ func row(c *Collection, s Selection, w work.Work, k Key) []string {
 	if ours := c.Stat(Key{k.Mode, w.Name, work.Ours}, w.Metric); ours.Rounds > 0 && ours.Median != 0 && k.Peer != work.Ours {
 		r[4] = fmt.Sprintf("%.2f", st.Median/ours.Median)
 	}
-	if isOurs(k.Peer) {
+	if work.IsOurs(k.Peer) {
 		var peers []string
 		for _, p := range s.Peers[w.Name] {
-			if _, c := work.Yardsticks[p]; !c && !isOurs(p) {
+			if _, c := work.Yardsticks[p]; !c && !work.IsOurs(p) {
 				peers = append(peers, p)
 			}
 		}
@@ -104,7 +108,10 @@ func row(c *Collection, s Selection, w work.Work, k Key) []string {
 	for _, m := range []work.Metric{work.P50, work.P99, work.P999, work.CPU, work.Allocs} {
 		r = append(r, optional(c.Stat(k, m), w, m, k.Peer))
 	}
-	if w.Idle {
+	switch {
+	case w.Setup:
+		r = append(r[:6], figure(c.Stat(k, work.Opened).Median, work.Opened), "", "", "", "")
+	case w.Idle:
 		r = append(r[:6], "RSS "+figure(c.Stat(k, work.RSS).Median, work.RSS),
 			"goroutines "+number(c.Stat(k, work.Routine).Median), "live "+figure(c.Stat(k, work.Live).Median, work.Live), "", "")
 	}
@@ -119,10 +126,6 @@ func optional(s Stat, w work.Work, m work.Metric, peer string) string {
 		return ""
 	}
 	return number(s.Median)
-}
-
-func isOurs(peer string) bool {
-	return peer == work.Ours || strings.HasPrefix(peer, work.Ours+"/")
 }
 
 // WriteTargets writes a line for each target of the works and modes that were

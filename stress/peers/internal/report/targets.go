@@ -31,6 +31,7 @@ const (
 const (
 	core   = "core"
 	driver = "epoll driver"
+	secure = "TLS"
 )
 
 // zero is how much of something that must not be there may be seen: the
@@ -82,6 +83,16 @@ var Targets = []Target{
 	{driver, Unpinned, "conn1-callers256", work.Rate, work.OursBusy, []string{work.OursNever}, 0.95},
 	{driver, Unpinned, "conn1-callers64", work.Rate, work.Ours, []string{work.OursNever}, 0.95},
 	{driver, Unpinned, "conn1-callers256", work.Rate, work.Ours, []string{work.OursNever}, 0.95},
+
+	{secure, "", "tls-idle-small", work.Memory, work.Ours, nil, 7.5},
+	{secure, "", "tls-idle-small", work.Routine, work.Ours, nil, zero},
+	{secure, "", "tls-idle-100k", work.Memory, work.Ours, nil, 24},
+	{secure, "", "tls-idle-100k", work.Routine, work.Ours, nil, zero},
+	{secure, "", "tls16-rt", work.Rate, work.Ours, []string{work.CryptoTLS}, 1},
+	{secure, "", "tls16-rt", work.CPU, work.Ours, []string{work.CryptoTLS}, 1.05},
+	{secure, "", "tls500-rt", work.Rate, work.Ours, []string{work.CryptoTLS}, 1},
+	{secure, "", "tls500-rt", work.CPU, work.Ours, []string{work.CryptoTLS}, 1.05},
+	{secure, "", "tls-setup", work.CPUConn, work.Ours, []string{work.CryptoTLS}, 1.1},
 }
 
 // Verdict is what became of a target.

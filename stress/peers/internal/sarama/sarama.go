@@ -20,7 +20,7 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	cfg.Net.DialTimeout = peer.DialTimeout
 	cfg.Net.MaxOpenRequests = max(cfg.Net.MaxOpenRequests, w.Callers/w.Conns)
 	brokers := make([]*sarama.Broker, w.Conns)
-	err := peer.OpenAll(len(brokers), func(i int) error {
+	err := e.OpenAll(len(brokers), func(i int) error {
 		brokers[i] = sarama.NewBroker(e.Addr(i))
 		if err := brokers[i].Open(cfg); err != nil {
 			return err

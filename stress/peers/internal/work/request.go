@@ -27,7 +27,7 @@ func Heartbeat() *kmsg.HeartbeatRequest {
 	return r
 }
 
-// Fetch returns the request that is answered with a MiB.
+// Fetch returns the request that is answered with records.
 func Fetch() *kmsg.FetchRequest {
 	r := kmsg.NewPtrFetchRequest()
 	r.Version = FetchVersion
@@ -45,7 +45,7 @@ func Fetch() *kmsg.FetchRequest {
 // id 1.
 func (w Work) Frame() []byte {
 	var r kmsg.Request = Heartbeat()
-	if w.Large {
+	if w.FetchBytes > 0 {
 		r = Fetch()
 	}
 	b := kmsg.NewRequestFormatter(kmsg.FormatterClientID(ClientID)).AppendRequest(nil, r, 1)

@@ -67,6 +67,8 @@ var (
 	P999    = Metric{"p99.9", "µs", false, func(r Result) float64 { return r.P999 }}
 	CPU     = Metric{"CPU/request", "µs", false, func(r Result) float64 { return per(r.CPUSeconds*1e6, float64(r.Requests)) }}
 	CPUMiB  = Metric{"CPU/MiB", "µs", false, func(r Result) float64 { return per(r.CPUSeconds*1e6, float64(r.Requests)) }}
+	CPUConn = Metric{"CPU/conn", "µs", false, func(r Result) float64 { return per(r.CPUSeconds*1e6, float64(r.Conns)) }}
+	Opened  = Metric{"opened", "/s", true, func(r Result) float64 { return per(float64(r.Conns), r.Seconds) }}
 	Allocs  = Metric{"allocs/request", "", false, func(r Result) float64 { return per(float64(r.Allocs), float64(r.Requests)) }}
 	Memory  = Metric{"heap+stack/conn", "KiB", false, func(r Result) float64 { return per(float64(r.MemoryBytes)/1024, float64(r.Conns)) }}
 	Live    = Metric{"live heap/conn", "KiB", false, func(r Result) float64 { return per(float64(r.LiveBytes)/1024, float64(r.Conns)) }}

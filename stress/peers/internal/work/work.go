@@ -2,6 +2,7 @@ package work
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,8 +15,22 @@ const (
 	Submit               // callbacks on the loop, no goroutine
 )
 
-// LargeBytes is the size of the records in an answer of the large works.
-const LargeBytes = 1 << 20
+// Security is what connections speak.
+type Security int
+
+// The kinds of it.
+const (
+	Plaintext Security = iota
+	TLS                // 1.3, the server has a certificate, as Java's brokers speak it
+	HybridTLS          // with the post-quantum key exchange that Go's servers prefer
+	MutualTLS          // as TLS, and the client has a certificate too
+)
+
+// Sizes of the records in answers.
+const (
+	largeBytes  = 1 << 20
+	middleBytes = 100 << 10
+)
 
 // Work is one row group of the table.
 type Work struct {
@@ -27,8 +42,14 @@ type Work struct {
 	Conns   int
 	Callers int
 	API     API
-	Large   bool // Fetch answers of LargeBytes instead of Heartbeats
+
+	FetchBytes int // Fetch answers with records of that size instead of Heartbeats
+	Security   Security
+
 	Idle    bool // connections are opened and left alone
+	Answers int  // after each has had so many answers
+	Setup   bool // connections are opened, and that is what is measured
+	Dialers int  // so many of them at a time; 0 is what peer has
 
 	Metric Metric
 
@@ -49,9 +70,13 @@ const (
 	Ours          = "kafkaio"
 	OursBusy      = "kafkaio/busy"
 	OursNever     = "kafkaio/never"
+	OursGnet      = "kafkaio/gnet"
+	OursEpoll     = "kafkaio/epoll"
+	OursVersions  = "kafkaio/versions"
 	FranzGo       = "franz-go"
 	Sarama        = "sarama"
 	KafkaGo       = "kafka-go"
+	CryptoTLS     = "cryptotls"
 	NetConn       = "netconn"
 	NetConnReader = "netconn-reader"
 	CSpin         = "c-spin"
@@ -74,7 +99,7 @@ var All = []Work{
 	{
 		Name: "rtt-1", Title: "one connection, one caller: latency of a round trip",
 		Conns: 1, Callers: 1, Metric: P50,
-		Pinned:   []string{Ours, OursBusy, OursNever, FranzGo, Sarama, KafkaGo, NetConn, CSpin, CBlock},
+		Pinned:   []string{Ours, OursBusy, OursNever, OursGnet, OursEpoll, FranzGo, Sarama, KafkaGo, NetConn, CSpin, CBlock},
 		Unpinned: []string{Ours, OursBusy, OursNever, NetConn, CSpin},
 	},
 	{
@@ -97,13 +122,13 @@ var All = []Work{
 	{
 		Name: "conns256-submit", Title: "256 connections, one request in flight each, by Submit: CPU",
 		Conns: 256, Callers: 256, API: Submit, Metric: CPU,
-		Pinned:   []string{Ours, NetConn, CEpollMany},
+		Pinned:   []string{Ours, OursGnet, OursEpoll, NetConn, CEpollMany},
 		Unpinned: []string{Ours, NetConn, CEpollMany},
 	},
 	{
 		Name: "conns4000-submit", Title: "4,000 connections, one request in flight each, by Submit: CPU",
 		Conns: 4000, Callers: 4000, API: Submit, Metric: CPU,
-		Pinned:   []string{Ours, NetConn, CEpollMany},
+		Pinned:   []string{Ours, OursGnet, OursEpoll, NetConn, CEpollMany},
 		Unpinned: []string{Ours, NetConn, CEpollMany},
 	},
 	{
@@ -119,7 +144,7 @@ var All = []Work{
 	{
 		Name: "idle10000", Title: "10,000 idle connections: memory of each",
 		Conns: 10_000, Idle: true, Metric: Memory, Rounds: 1,
-		Pinned: []string{Ours, FranzGo, Sarama, KafkaGo, NetConn, NetConnReader},
+		Pinned: []string{Ours, OursGnet, OursEpoll, OursVersions, FranzGo, Sarama, KafkaGo, NetConn, NetConnReader},
 	},
 	{
 		Name: "alloc-submit", Title: "one connection, one request in flight, by Submit: allocations",
@@ -133,15 +158,59 @@ var All = []Work{
 	},
 	{
 		Name: "large1m-submit", Title: "answers of 1 MiB, one request in flight, by Submit: CPU",
-		Conns: 1, Callers: 1, API: Submit, Large: true, Metric: CPUMiB, WindowShare: 0.5,
+		Conns: 1, Callers: 1, API: Submit, FetchBytes: largeBytes, Metric: CPUMiB, WindowShare: 0.5,
 		Pinned: []string{Ours, NetConn, CRawRead},
 	},
 	{
 		Name: "large1m-rt", Title: "answers of 1 MiB, one request in flight, by RoundTrip: CPU",
-		Conns: 1, Callers: 1, Large: true, Metric: CPUMiB, WindowShare: 0.5,
+		Conns: 1, Callers: 1, FetchBytes: largeBytes, Metric: CPUMiB, WindowShare: 0.5,
 		Pinned: []string{Ours, FranzGo, CRawRead},
 	},
+	{
+		Name: "tls-idle-small", Title: "2,000 idle TLS connections after small answers: memory of each",
+		Conns: 2000, Idle: true, Answers: 2, Security: TLS, Dialers: tlsDialers, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, OursGnet, FranzGo, CryptoTLS},
+	},
+	{
+		Name: "tls-idle-100k", Title: "2,000 idle TLS connections after answers of 100 KiB: memory of each",
+		Conns: 2000, Idle: true, Answers: 2, FetchBytes: middleBytes, Security: TLS, Dialers: tlsDialers, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, OursGnet, FranzGo, CryptoTLS},
+	},
+	{
+		Name: "tls-idle-hybrid", Title: "tls-idle-small after the post-quantum key exchange: memory of each",
+		Conns: 2000, Idle: true, Answers: 2, Security: HybridTLS, Dialers: tlsDialers, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, CryptoTLS},
+	},
+	{
+		Name: "tls16-rt", Title: "16 TLS connections, a goroutine and a request in flight each, by RoundTrip: round trips",
+		Conns: 16, Callers: 16, Security: TLS, Dialers: tlsDialers, Metric: Rate, WindowShare: 0.5,
+		Pinned: []string{Ours, FranzGo, CryptoTLS},
+	},
+	{
+		Name: "tls16-submit", Title: "16 TLS connections, one request in flight each, by Submit: round trips",
+		Conns: 16, Callers: 16, API: Submit, Security: TLS, Dialers: tlsDialers, Metric: Rate, WindowShare: 0.5,
+		Pinned: []string{Ours, CryptoTLS},
+	},
+	{
+		Name: "tls500-rt", Title: "500 TLS connections, a goroutine and a request in flight each, by RoundTrip: round trips",
+		Conns: 500, Callers: 500, Security: TLS, Dialers: tlsDialers, Metric: Rate, WindowShare: 0.5,
+		Pinned: []string{Ours, FranzGo, CryptoTLS},
+	},
+	{
+		Name: "tls500-submit", Title: "500 TLS connections, one request in flight each, by Submit: round trips",
+		Conns: 500, Callers: 500, API: Submit, Security: TLS, Dialers: tlsDialers, Metric: Rate, WindowShare: 0.5,
+		Pinned: []string{Ours, CryptoTLS},
+	},
+	{
+		Name: "tls-setup", Title: "1,000 connections opened over mutual TLS, 16 at a time: CPU of each",
+		Conns: 1000, Callers: 1000, Setup: true, Security: MutualTLS, Dialers: tlsDialers, Metric: CPUConn, Rounds: 3,
+		Pinned: []string{Ours, FranzGo, CryptoTLS},
+	},
 }
+
+// tlsDialers is how many handshakes all peers have under way: ours would not
+// have more than 8 for a CPU anyway.
+const tlsDialers = 16
 
 // Find returns the work of a name.
 func Find(name string) (Work, bool) {
@@ -163,23 +232,32 @@ func (w Work) Shorten(d Durations) Durations {
 // Can says whether a peer can do a work at all.
 func (w Work) Can(peer string) bool {
 	one := w.Conns == 1
+	if w.Security != Plaintext {
+		return peer == CryptoTLS || peer == FranzGo || IsOurs(peer)
+	}
+	large := w.FetchBytes > 0
 	switch peer {
+	case CryptoTLS:
+		return false
 	case CSpin, CBlock:
-		return one && w.Callers == 1 && !w.Large && !w.Idle
+		return one && w.Callers == 1 && !large && !w.Idle
 	case CEpollPipe:
-		return one && !w.Large && !w.Idle
+		return one && !large && !w.Idle
 	case CEpollMany:
-		return !w.Large && !w.Idle && w.Conns == w.Callers
+		return !large && !w.Idle && w.Conns == w.Callers
 	case CRawRead:
-		return w.Large
+		return large
 	case NetConn:
 		return w.Idle || w.Conns == w.Callers
 	case NetConnReader:
-		return !w.Large
+		return !large
 	case Sarama:
-		return !w.Large
+		return !large
 	case KafkaGo:
-		return !w.Large && (one || w.Idle)
+		return !large && (one || w.Idle)
 	}
 	return true
 }
+
+// IsOurs says whether a peer is a variant of ours.
+func IsOurs(peer string) bool { return peer == Ours || strings.HasPrefix(peer, Ours+"/") }

@@ -13,7 +13,7 @@ func TestFramesAreOfTheStatedSize(t *testing.T) {
 		if got := int(binary.BigEndian.Uint32(b)); got != len(b)-4 {
 			t.Errorf("%s: prefix says %d, frame has %d", w.Name, got, len(b)-4)
 		}
-		if !w.Large && len(b) != 64 {
+		if w.FetchBytes == 0 && len(b) != 64 {
 			t.Errorf("%s: request of %d bytes, want 64", w.Name, len(b))
 		}
 	}
