@@ -2,7 +2,9 @@ package kio
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"kafkaio/loop"
@@ -13,7 +15,9 @@ const minRequestBytes = 8
 
 // Broker is a connection to one broker on which many requests may be in flight. Safe for concurrent use by any number of goroutines.
 //
-// An idle Broker costs no goroutine and no buffer. It does not reconnect: once it has failed, every call says why.
+// An idle Broker costs no goroutine and no buffer. It does not reconnect: once it has failed, every call says why. Where the broker limits for how
+// long it trusts a connection (KIP-368), the Broker re-authenticates before that ends, and keeps new requests waiting for as long as that takes; if it is
+// refused, the connection is closed. A Broker that is not used any more must be closed, or a timer keeps it.
 type Broker struct {
 	// Immutable after DialBroker. Of the Config only what calls need: ten thousand idle brokers should not hold as many copies.
 	addr            string
@@ -22,29 +26,17 @@ type Broker struct {
 	trace           *tracer // nil: no debug output
 	defaultTimeout  time.Duration
 	maxRequestBytes int
-}
+	maxThrottle     time.Duration
+	versions        versionTable // the broker's; empty with Config.OpenRaw
+	pins            versionTable // Config.MaxVersions
+	openAnswers     uint64       // answers that opening took; 0 with Config.OpenRaw
+	authenticated   bool
+	session         *session // nil: authenticated for as long as the connection lives, or not at all
 
-// DialBroker connects to addr, a host:port whose port may be left out (DefaultPort), or the path of a Unix socket after "unix:". A name is tried at
-// all its addresses. Config.DialTimeout and the context's deadline bound all of it. Not from a callback of Submit. Errors are of type *Error.
-func DialBroker(ctx context.Context, addr string, cfg Config) (*Broker, error) {
-	d, err := prepare(addr, cfg)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := d.start(ctx)
-	defer cancel()
-	dc := d.cfg.dialConfig()
-	dc.WrapError = wrapSubmit
-	c, err := d.engine.loops.Dial(ctx, d.addr, dc)
-	if err != nil {
-		return nil, d.failed(ctx, err)
-	}
-	d.connected(c.LocalAddr(), c.RemoteAddr())
-	b := &Broker{addr: d.addr, clientID: d.cfg.ClientID, conn: c, trace: d.trace, defaultTimeout: d.cfg.Timeout, maxRequestBytes: d.cfg.MaxRequestBytes}
-	if b.trace != nil {
-		go b.traceEnd()
-	}
-	return b, nil
+	// Atomic.
+	why atomic.Pointer[endError] // what made this side give the connection up; nil before
+
+	throttle throttle
 }
 
 // Addr is the broker's address as it was given to DialBroker, with its port.
@@ -73,7 +65,7 @@ func (b *Broker) RoundTrip(ctx context.Context, request []byte) ([]byte, error) 
 	}
 	response, err := b.conn.RoundTrip(ctx, request, b.timeout(ctx))
 	if err != nil {
-		return nil, wrapOp("request", b.addr, err)
+		return nil, b.wrap("request", err)
 	}
 	return response, nil
 }
@@ -83,7 +75,7 @@ func (b *Broker) tracedRoundTrip(ctx context.Context, request []byte) ([]byte, e
 	b.trace.message("sent", b.addr, request, secret)
 	response, err := b.conn.RoundTrip(ctx, request, b.timeout(ctx))
 	if err != nil {
-		return nil, b.trace.failed(wrapOp("request", b.addr, err))
+		return nil, b.trace.failed(b.wrap("request", err))
 	}
 	b.trace.message("received", b.addr, response, secret)
 	return response, nil
@@ -137,7 +129,7 @@ func (b *Broker) Submit(request []byte, deadline time.Time, done func(response [
 		done = b.traced(request, done)
 	}
 	if err := b.conn.Submit(request, deadline, done); err != nil {
-		return b.trace.failed(wrapOp("submit", b.addr, err))
+		return b.trace.failed(b.wrap("submit", err))
 	}
 	return nil
 }
@@ -152,7 +144,7 @@ func (b *Broker) SendOneWay(ctx context.Context, request []byte) error {
 		b.trace.message("sent", b.addr, request, isSecretRequest(request))
 	}
 	if err := b.conn.SendOneWay(ctx, request, b.timeout(ctx)); err != nil {
-		e := wrapOp("send", b.addr, err)
+		e := b.wrap("send", err)
 		if e.Code == CodeNoAcknowledgement {
 			e.Code = CodeCannotSend
 		}
@@ -175,7 +167,7 @@ func (b *Broker) check(op string, request []byte) error {
 // Err is why the connection takes no more requests, nil while it does.
 func (b *Broker) Err() error {
 	if err := b.conn.Err(); err != nil {
-		return wrapOp("request", b.addr, &loop.OpError{Err: err, Unsent: true})
+		return b.wrap("request", &loop.OpError{Err: err, Unsent: true})
 	}
 	return nil
 }
@@ -183,8 +175,13 @@ func (b *Broker) Err() error {
 // Shutdown drains: new requests are refused with ErrDraining, those in flight are answered, then the connection is closed. When ctx ends first, what
 // is left is cut off and an error returned. It returns when everything is gone.
 func (b *Broker) Shutdown(ctx context.Context) error {
-	if err := b.conn.Shutdown(ctx); err != nil {
-		return b.trace.failed(wrapOp("shutdown", b.addr, err))
+	err := b.conn.Shutdown(ctx)
+	if errors.Is(err, loop.ErrOnLoop) {
+		return b.trace.failed(b.wrap("shutdown", err))
+	}
+	b.stop()
+	if err != nil {
+		return b.trace.failed(b.wrap("shutdown", err))
 	}
 	b.trace.event("shut down", "addr", b.addr)
 	return nil
@@ -194,14 +191,62 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 // gone, except in a callback of Submit, where it only begins the end.
 func (b *Broker) Close() error {
 	b.trace.event("close", "addr", b.addr)
-	return b.conn.Close()
+	b.session.stop() // before its connection ends, or it would take that for a failure
+	_ = b.conn.Close()
+	b.stop()
+	return nil
+}
+
+// stop ends what a connection that has ended leaves behind, and waits for it. In a callback of Submit the connection may be about to end only: nobody
+// waits then.
+func (b *Broker) stop() {
+	b.session.stop()
+	b.throttle.stop()
+	select {
+	case <-b.conn.Done():
+		b.session.wait()
+	default:
+	}
+}
+
+// fail ends the connection for a reason of this side's, which all further errors tell.
+func (b *Broker) fail(err error) {
+	_ = b.trace.failed(&Error{Op: "keep open", Addr: b.addr, Code: CodeNoConnection, Err: err})
+	b.why.CompareAndSwap(nil, &endError{err})
+	_ = b.conn.Close() // never fails
+	b.throttle.stop()
+}
+
+// wrap makes of an error of the loop one of ours.
+func (b *Broker) wrap(op string, err error) *Error {
+	e := wrapOp(op, b.addr, err)
+	switch why := b.why.Load(); {
+	case why != nil && (errors.Is(e.Err, loop.ErrClosed) || hungUp(e.Err)):
+		e.Err = why // a broker that refuses also ends the connection: whichever came first, this is why
+	case b.session != nil && b.session.held.Load() && hungUp(e.Err): // and its refusal, if it has sent one, is being looked at
+		e.Err = &OpenError{Step: StepReauthentication, Err: e.Err}
+	default:
+		if hint := b.firstRequestHint(e.Err); hint != "" {
+			e.Err = &OpenError{StepFirstRequest, hint, e.Err}
+		}
+	}
+	return e
+}
+
+// wrapSubmit is wrap for the callbacks of Submit.
+func (b *Broker) wrapSubmit(_ string, err error) error { return b.wrap("request", err) }
+
+// firstRequestHint explains the end of a connection that answered nothing but what opened it: a listener that wants SASL answers ApiVersions, and ends
+// the connection at the first other request.
+func (b *Broker) firstRequestHint(err error) string {
+	if b.openAnswers == 0 || b.authenticated || !hungUp(err) {
+		return ""
+	}
+	if s := b.conn.Stats(); s.Answered > b.openAnswers || s.Failed == 0 {
+		return ""
+	}
+	return "the broker ended the connection at its first request: this listener probably wants SASL (Config.SASL)"
 }
 
 // Done is closed when the connection has ended, and all its requests with it.
 func (b *Broker) Done() <-chan struct{} { return b.conn.Done() }
-
-// Stats is a snapshot of a connection.
-type Stats = loop.Stats
-
-// Stats takes a snapshot; it is cheap enough to take every second of ten thousand connections.
-func (b *Broker) Stats() Stats { return b.conn.Stats() }

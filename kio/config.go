@@ -2,9 +2,13 @@ package kio
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/sasl"
 
 	"kafkaio/frame"
 	"kafkaio/loop"
@@ -35,19 +39,46 @@ const (
 	DefaultKeepAliveInterval = 5 * time.Second
 	DefaultKeepAliveCount    = 3
 	DefaultUserTimeout       = 20 * time.Second
+	DefaultMaxThrottle       = time.Minute
 )
 
 // Config shapes a connection. The zero value works. It is copied by the call that takes it.
 type Config struct {
 	// Timeout bounds a call that names no timeout and whose context has no deadline; 0 is DefaultTimeout. Negative is refused.
 	Timeout time.Duration
-	// DialTimeout is one deadline over name look-up and connecting; the context's counts too. 0 is DefaultDialTimeout. Negative is refused.
+	// DialTimeout is one deadline over all that opens a connection: name look-up, connecting, TLS, ApiVersions, SASL; the context's counts too. Each
+	// re-authentication has as much again. 0 is DefaultDialTimeout. Negative is refused.
 	DialTimeout time.Duration
 	// IPVersion restricts a name's addresses. A literal of another version is refused with CodeIPVersion.
 	IPVersion IPVersion
 
+	// TLS makes connections speak TLS; nil is plaintext. The certificate is verified, unless TLS itself says otherwise, against the host of the address that is
+	// dialled or, if it is set, TLS.ServerName. Connections with the same TLS and host share a cache of sessions. It must not be changed any more.
+	TLS *tls.Config
+	// SASL are the mechanisms to authenticate with, from franz-go's packages sasl/plain, scram, oauth and aws: the first one that the broker offers is used.
+	// Their callbacks run on the goroutine that dials, or for a re-authentication on one of its own; their context ends with DialTimeout or the
+	// connection. Close waits for a callback that is running, which must not call it. Finding out that the broker does not offer the first one costs a connection.
+	SASL []sasl.Mechanism
+	// AllowPlaintextSASL permits mechanisms that send their secret as it is (PLAIN, OAUTHBEARER, AWS_MSK_IAM, and all that are not known) over a
+	// connection without TLS: without it they are refused before anything is sent. SCRAM needs no permission: it sends no password, but who
+	// listens can try weak ones at leisure. A Dialer that encrypts by itself needs it too: nobody can see that.
+	AllowPlaintextSASL bool
+	// OpenRaw makes DialBroker return as soon as the connection stands, after TLS: no ApiVersions, no SASL. Request then sends each request in the
+	// version that it carries, 0 included. It is for proxies, for peers that are no brokers, and for who negotiates by himself.
+	OpenRaw bool
+
+	// MaxVersions are the highest versions that Request uses, by API key; an API that is not in it has none but what broker and encoder know.
+	MaxVersions map[int16]int16
+	// MaxThrottle bounds for how long requests are kept waiting because an answer to Request said so (KIP-219); 0 is DefaultMaxThrottle,
+	// negative is not at all. The time counts against the deadlines of those who wait.
+	MaxThrottle time.Duration
+
 	// ClientID goes into the headers that Request writes; empty is DefaultClientID.
 	ClientID string
+	// ClientSoftwareName and ClientSoftwareVersion are what the broker is told of the client program (KIP-511); empty is DefaultClientSoftwareName and
+	// this module's version. Letters, digits, dashes and dots, with a letter or digit at both ends.
+	ClientSoftwareName    string
+	ClientSoftwareVersion string
 
 	// MaxFrameBytes is the largest answer accepted, and the largest length that Receive and TryReceive take; a larger answer closes the
 	// connection. 0 is DefaultMaxFrameBytes (100 MiB), the bound is 2 GiB - 1.
@@ -114,6 +145,12 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.KeepAliveInterval, DefaultKeepAliveInterval)
 	setDefault(&c.KeepAliveCount, DefaultKeepAliveCount)
 	setDefault(&c.UserTimeout, DefaultUserTimeout)
+	setDefault(&c.MaxThrottle, DefaultMaxThrottle)
+	setDefault(&c.ClientSoftwareName, DefaultClientSoftwareName)
+	if c.ClientSoftwareVersion == "" {
+		c.ClientSoftwareVersion = softwareVersion()
+	}
+	c.SASL = slices.Clone(c.SASL)
 	return c
 }
 
@@ -144,6 +181,7 @@ func (c *Config) dialConfig() loop.DialConfig {
 			MaxAbandonedAge: c.MaxAbandonedAge,
 			RefuseWhenFull:  c.RefuseWhenFull,
 		},
+		TLS:      c.TLS,
 		BusyPoll: c.BusyPoll,
 		Resolver: c.Resolver,
 		Dialer:   c.Dialer,

@@ -45,11 +45,15 @@ type connTrace struct {
 // Dial connects to addr, a host:port whose port may be left out (DefaultPort), or the path of a Unix socket after "unix:". An IPv6 address that has
 // a port stands in brackets. A name is tried at all its addresses. Config.DialTimeout and the context's deadline bound all of it. Not from a
 // callback of Submit. Errors are of type *Error: CodeInvalidArgument for what Config or addr may not be, CodeIPVersion for a host that has no
-// address of Config.IPVersion, else CodeCannotConnect.
+// address of Config.IPVersion, else CodeCannotConnect with an *OpenError. With Config.TLS the bytes travel over TLS, and the handshake is part of the dial.
+// Config.SASL is refused: a Conn carries bytes, and who writes them authenticates.
 func Dial(ctx context.Context, addr string, cfg Config) (*Conn, error) {
 	d, err := prepare(addr, cfg)
 	if err != nil {
 		return nil, err
+	}
+	if len(cfg.SASL) > 0 {
+		return nil, d.trace.failed(invalid("dial", d.addr, "Config.SASL is for DialBroker: a Conn carries bytes, and who writes them authenticates, so leave it out"))
 	}
 	ctx, cancel := d.start(ctx)
 	defer cancel()

@@ -344,7 +344,7 @@ func TestSecretsAreMasked(t *testing.T) {
 	t.Run("Broker", func(t *testing.T) {
 		cfg := config(t)
 		log := &records{}
-		cfg.Logger, cfg.Debug = slog.New(log), &kio.Debug{Level: 2}
+		cfg.Logger, cfg.Debug, cfg.OpenRaw = slog.New(log), &kio.Debug{Level: 2}, true
 		b, err := kio.DialBroker(t.Context(), hostile.Listen(t, hostile.Answer(nil)).Addr(), cfg)
 		if err != nil {
 			t.Fatal(err)

@@ -159,6 +159,3 @@ func wrapOp(op, addr string, err error) *Error {
 	}
 	return e
 }
-
-// wrapSubmit is wrapOp for the callbacks of Submit.
-func wrapSubmit(addr string, err error) error { return wrapOp("request", addr, err) }

@@ -33,7 +33,7 @@ func TestErrors(t *testing.T) {
 	broker := func(script hostile.Script, call func(t *testing.T, b *kio.Broker) error) func(*testing.T, kio.Config) error {
 		return func(t *testing.T, cfg kio.Config) error {
 			cfg.MaxInFlight, cfg.RefuseWhenFull = 2, true
-			cfg.MaxAbandoned = 1
+			cfg.MaxAbandoned, cfg.OpenRaw = 1, true
 			b, err := kio.DialBroker(t.Context(), hostile.Listen(t, script).Addr(), cfg)
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"kafkaio/kio"
 )
@@ -35,7 +37,6 @@ func ExampleDialBroker() {
 	defer b.Close()
 
 	r := kmsg.NewPtrMetadataRequest() // nil topics: all of them
-	r.SetVersion(9)
 	metadata, err := r.RequestWith(ctx, b)
 	if err != nil {
 		log.Fatal(err)
@@ -44,6 +45,34 @@ func ExampleDialBroker() {
 		fmt.Printf("%s has %d partitions\n", *t.Topic, len(t.Partitions))
 	}
 	// Output: events has 3 partitions
+}
+
+func ExampleDialBroker_sasl() {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", "wonderland"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer cluster.Close()
+
+	b, err := kio.DialBroker(context.Background(), cluster.ListenAddrs()[0], kio.Config{
+		// TLS: &tls.Config{RootCAs: …}, which this broker does not speak
+		SASL: []sasl.Mechanism{
+			scram.Auth{User: "alice", Pass: "wonderland"}.AsSha512Mechanism(),
+			scram.Auth{User: "alice", Pass: "wonderland"}.AsSha256Mechanism(), // where the broker has no SHA-512
+		},
+	})
+	if err != nil {
+		log.Fatal(err) // says which step failed, what the broker said, and what to look at
+	}
+	defer b.Close()
+
+	metadata, err := kmsg.NewPtrMetadataRequest().RequestWith(context.Background(), b)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, highest, _ := b.Versions(int16(kmsg.Metadata))
+	fmt.Println(len(metadata.Brokers), "broker;", metadata.GetVersion() == highest)
+	// Output: 1 broker; true
 }
 
 func ExampleDial() {

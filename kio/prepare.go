@@ -53,23 +53,41 @@ func (d *dial) connected(local, remote net.Addr) {
 	}
 }
 
-// failed turns the loop's error into ours. It is CodeCannotConnect, but for a name that exists with addresses of the other IP version only, and
-// for a call that cannot be made where it was made.
+// failed turns an error of a dial, the loop's or an *OpenError, into ours. It is CodeCannotConnect, but for a name that exists with addresses of the
+// other IP version only, and for a call that cannot be made where it was made.
 func (d *dial) failed(ctx context.Context, err error) error {
-	e := &Error{Op: "dial", Addr: d.addr, Code: CodeCannotConnect, Err: err, unsent: true}
-	var o *loop.OpError
-	if errors.As(err, &o) {
-		e.Err = o.Err
-	}
+	e := &Error{Op: "dial", Addr: d.addr, Code: CodeCannotConnect, Err: withoutOp(err), unsent: true}
+	var opened *OpenError
 	switch {
+	case errors.As(err, &opened):
 	case errors.Is(err, loop.ErrOnLoop):
 		e.Code = CodeInvalidArgument
+	case errors.Is(err, loop.ErrStopped): // no fault of the broker's
 	case d.isOtherVersion(ctx, err):
 		e.Code = CodeIPVersion
 		e.Err = fmt.Errorf("the name has addresses, but none of IP version %d (Config.IPVersion): %w", int(d.cfg.IPVersion), e.Err)
+	default:
+		e.Err = d.cfg.openError(stepOf(err), e.Err)
 	}
 	e.Elapsed = time.Since(d.began)
 	return d.trace.failed(e)
+}
+
+// stepOf is the step at which the loop's part of a dial failed.
+func stepOf(err error) Step {
+	var (
+		dns       *net.DNSError
+		unsuited  *net.AddrError
+		handshake *loop.HandshakeError
+	)
+	switch {
+	case errors.As(err, &handshake):
+		return StepTLS
+	case errors.As(err, &dns), errors.As(err, &unsuited):
+		return StepResolve
+	default:
+		return StepConnect
+	}
 }
 
 // isOtherVersion reports whether a look-up has failed for want of addresses of Config.IPVersion while the name has addresses of the other one.

@@ -3,6 +3,7 @@ package kio
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -11,14 +12,30 @@ import (
 
 // Request encodes a request, sends it, and decodes the answer: it makes a Broker a kmsg.Requestor, so that every generated RequestWith works.
 //
-// The version is the one that the request carries (SetVersion). A Produce with acks=0 has no answer: it is sent one way, and an empty response
-// returned. Deadline and errors are as with RoundTrip; an answer that does not decode is CodeNotReceived, and the connection stays usable.
+// A request whose version is 0, as new ones have it, is sent in the highest one that the broker, kmsg, Config.MaxVersions and its own content allow: one
+// that names its topics is not sent in a version that knows them by id, nor one for a single group in a version that has lists. A version
+// that was set (SetVersion) is used as it is. Where there is no such version, the error is CodeInvalidArgument with a *VersionError, and nothing is sent.
+// With Config.OpenRaw the request's own version is used, 0 included. r has its own version back when Request returns; the response tells the one
+// that was used. Meanwhile nobody else may use r.
+//
+// A Produce with acks=0 has no answer: it is sent one way, and an empty response returned. Deadline and errors are as with RoundTrip; an answer that
+// does not decode is CodeNotReceived, and the connection stays usable. An answer that throttles keeps all further requests of the connection waiting, for
+// Config.MaxThrottle at most; answers to RoundTrip and Submit are not looked into.
 func (b *Broker) Request(ctx context.Context, r kmsg.Request) (kmsg.Response, error) {
 	if r == nil {
 		return nil, b.trace.failed(invalid("request", b.addr, "request is nil"))
 	}
-	if v := r.GetVersion(); v < 0 || v > r.MaxVersion() {
-		return nil, b.trace.failed(invalid("request", b.addr, "version %d of %s is not between 0 and %d", v, kmsg.NameForKey(r.Key()), r.MaxVersion()))
+	own := r.GetVersion()
+	if own < 0 || own > r.MaxVersion() {
+		return nil, b.trace.failed(invalid("request", b.addr, "version %d of %s is not between 0 and %d", own, kmsg.NameForKey(r.Key()), r.MaxVersion()))
+	}
+	version, err := b.chooseVersion(r)
+	if err != nil {
+		return nil, b.trace.failed(&Error{Op: "request", Addr: b.addr, Code: CodeInvalidArgument, Err: err, unsent: true})
+	}
+	if version != own {
+		r.SetVersion(version)
+		defer r.SetVersion(own)
 	}
 	buf := requestBuffers.Get().(*[]byte)
 	request := appendRequest((*buf)[:0], r, b.clientID)
@@ -44,6 +61,11 @@ func (b *Broker) Request(ctx context.Context, r kmsg.Request) (kmsg.Response, er
 	response, err := parseResponse(answer, r)
 	if err != nil {
 		return nil, b.trace.failed(&Error{Op: "request", Addr: b.addr, Code: CodeNotReceived, Err: err, Bytes: len(answer)})
+	}
+	if t, ok := response.(kmsg.ThrottleResponse); ok {
+		if millis, after := t.Throttle(); millis > 0 && after { // before KIP-219 the broker has waited already
+			b.throttled(time.Duration(millis) * time.Millisecond)
+		}
 	}
 	return response, nil
 }

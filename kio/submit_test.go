@@ -15,6 +15,7 @@ import (
 func TestSubmitsCallbackGetsErrorsOfThisPackage(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
 		for _, level := range []int{0, 2} {
+			cfg.OpenRaw = true
 			cfg.Debug = &kio.Debug{Level: level}
 			cfg.Logger = slog.New(slog.DiscardHandler)
 			b := mustDialBroker(t, hostile.Listen(t, hostile.Stall).Addr(), cfg)

@@ -77,10 +77,23 @@ func (c *Config) validate(addr string) *Error {
 	if len(c.ClientID) > maxClientIDBytes {
 		return invalid("dial", addr, "Config.ClientID has %d bytes, want at most %d, what its length field can say", len(c.ClientID), maxClientIDBytes)
 	}
+	for _, f := range [...]struct{ name, value string }{
+		{"ClientSoftwareName", c.ClientSoftwareName},
+		{"ClientSoftwareVersion", c.ClientSoftwareVersion},
+	} {
+		if f.value != "" && !isSoftwareName(f.value) {
+			return invalid("dial", addr, "Config.%s is %q, want letters, digits, dashes and dots with a letter or digit at both ends: brokers refuse anything else", f.name, f.value)
+		}
+	}
+	for key, version := range c.MaxVersions {
+		if key < 0 || version < 0 {
+			return invalid("dial", addr, "Config.MaxVersions has version %d for API key %d, want both 0 or more", version, key)
+		}
+	}
 	if c.Debug != nil && c.Debug.Level < 0 {
 		return invalid("dial", addr, "Config.Debug.Level is %d, want 0 for nothing, 1 for events, 2 for messages as well", c.Debug.Level)
 	}
-	return nil
+	return c.checkSASL(addr)
 }
 
 // maxClientIDBytes is the longest client id: a nullable string with a 16-bit length (RequestHeader.json).

@@ -39,7 +39,7 @@ var errStarvedTimeout net.Error = starvedTimeout{}
 // secure does the handshake of a stream, on the calling goroutine.
 func (e *Engine) secure(ctx context.Context, s *Stream, cfg *tls.Config) error {
 	if err := e.tls.acquire(ctx); err != nil {
-		return err
+		return &HandshakeError{ServerName: serverName(s.addr), Err: err}
 	}
 	defer e.tls.release()
 	prepared := e.tls.prepare(cfg, serverName(s.addr))
@@ -57,7 +57,7 @@ func (e *Engine) secure(ctx context.Context, s *Stream, cfg *tls.Config) error {
 		return nil
 	}
 	if cause := contextError(ctx); cause != nil {
-		return cause
+		err = cause
 	}
 	return &HandshakeError{ServerName: prepared.ServerName, Err: err}
 }

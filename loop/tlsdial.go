@@ -90,7 +90,7 @@ var longAgo = time.Unix(1, 0)
 func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialConfig) (*Conn, error) {
 	if err := e.tls.acquire(ctx); err != nil {
 		o.discard()
-		return nil, err
+		return nil, &HandshakeError{ServerName: serverName(addr), Err: err}
 	}
 	s := newStream(e, addr, -1)
 	if err := e.register(o, s); err != nil {
@@ -104,7 +104,7 @@ func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialCo
 	if err != nil {
 		_ = s.Close()
 		if cause := contextError(ctx); cause != nil {
-			return nil, cause
+			err = cause
 		}
 		return nil, &HandshakeError{ServerName: prepared.ServerName, Err: err}
 	}
@@ -121,7 +121,7 @@ func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialCo
 	case <-gone:
 	case <-ctx.Done():
 		if s.giveUp() {
-			return nil, contextError(ctx)
+			return nil, &HandshakeError{ServerName: prepared.ServerName, Err: contextError(ctx)}
 		}
 		if <-moved { // too late: the loop has just done it
 			return c, nil

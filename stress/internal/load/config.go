@@ -71,6 +71,7 @@ func (c Config) withDefaults() Config {
 	}
 	const perRequest = 64 // more than the prefix takes
 	c.Kio.Timeout = c.Timeout
+	c.Kio.OpenRaw = true // the target knows the versions: thousands of connections need not ask again
 	c.Kio.MaxInFlight = max(kio.DefaultMaxInFlight, c.InFlight+kio.DefaultMaxAbandoned+1)
 	c.Kio.MaxPendingBytes = max(kio.DefaultMaxPendingBytes, 2*c.InFlight*(largest+perRequest))
 	return c
