@@ -98,7 +98,7 @@ func (o *options) prepare(ctx context.Context, live *report.Live, seeds []string
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = engine.Close() }() // fails only on a loop's goroutine
+	defer func() { _ = engine.Close() }()                                                    // fails only on a loop's goroutine
 	cfg := kio.Config{Engine: engine, Timeout: o.timeout, ClientID: clientID, OpenRaw: true} // versions are asked for once a broker, by target
 	c, err := target.Discover(ctx, target.Config{Seeds: seeds, Topic: o.topic, NeedTopic: mix.NeedsTopic(), Kio: cfg})
 	if err != nil {
