@@ -81,6 +81,30 @@ bench: ## compare with the peers' clients; options in BENCH_FLAGS
 	$(call say,bench)
 	cd stress/peers && $(GO) run ./bench $(BENCH_FLAGS)
 
+# Apache Kafka itself: NODES brokers on this machine, or whatever KAFKA_BROKERS names.
+NODES ?= 1
+kafka := cd stress/kafka && $(GO) run ./cmd/kafka
+
+.PHONY: kafka-up
+kafka-up: ## start Apache Kafka on this machine, NODES (1) of it
+	$(call say,kafka-up)
+	$(kafka) up -nodes $(NODES)
+
+.PHONY: kafka-test
+kafka-test: ## the suite against Apache Kafka; starts and ends one where none runs
+	$(call say,kafka-test)
+	$(kafka) with -nodes $(NODES) -- $(GO) test -count=1 -timeout 20m -v ./suite
+
+.PHONY: kafka-bench
+kafka-bench: ## CPU a request against Apache Kafka, beside the peers' clients
+	$(call say,kafka-bench)
+	$(kafka) with -nodes $(NODES) -- $(GO) run ./bench $(BENCH_FLAGS)
+
+.PHONY: kafka-down
+kafka-down: ## end what kafka-up has started
+	$(call say,kafka-down)
+	$(kafka) down
+
 .PHONY: micro
 micro: ## Go benchmarks, COUNT (10) times each, summed up by benchstat
 	$(call say,micro)

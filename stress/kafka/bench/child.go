@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"kafkaio/stress/kafka/internal/cluster"
+	"kafkaio/stress/kafka/internal/topic"
+)
+
+// order is what the parent writes to a child's standard input, where no other process can read the password.
+type order struct {
+	Listener string        `json:"listener"`
+	API      string        `json:"api"`
+	Conns    int           `json:"conns"`
+	Callers  int           `json:"callers"`
+	Peer     string        `json:"peer"`
+	Addr     string        `json:"addr"`
+	Topic    topic.Topic   `json:"topic"`
+	Certs    cluster.Certs `json:"certs"`
+	User     cluster.User  `json:"user"`
+	WarmUp   time.Duration `json:"warmup_ns"`
+	Length   time.Duration `json:"length_ns"`
+}
+
+// job is the order with its certificates read.
+func (o order) job() (job, error) {
+	s := &cluster.State{Certs: o.Certs}
+	tlsConfig, err := s.TLS(o.Listener)
+	return job{
+		cell: cell{row{o.Listener, o.API, shape{o.Conns, o.Callers}}, o.Peer},
+		addr: o.Addr, topic: o.Topic, tls: tlsConfig, user: o.User.Name, pass: o.User.Password,
+	}, err
+}
+
+// child does one order and prints a line of JSON.
+func child(ctx context.Context, in io.Reader, out io.Writer) error {
+	var o order
+	if err := json.NewDecoder(in).Decode(&o); err != nil {
+		return err
+	}
+	var r result
+	j, err := o.job()
+	if err == nil {
+		r, err = measure(ctx, j, o.WarmUp, o.Length)
+	}
+	if err != nil {
+		r = result{Error: err.Error()}
+	}
+	return json.NewEncoder(out).Encode(r)
+}
+
+// inChild starts a child for an order.
+func inChild(ctx context.Context, self string, o order, procs int) result {
+	ctx, cancel := context.WithTimeout(ctx, o.WarmUp+o.Length+2*time.Minute)
+	defer cancel()
+	in, err := json.Marshal(o)
+	if err != nil {
+		return result{Error: err.Error()}
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, self, "-child")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &stdout, &stderr
+	if procs > 0 {
+		cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
+	}
+	if err := cmd.Run(); err != nil {
+		return result{Error: fmt.Sprintf("%v: %s", err, lastLine(stderr.String()))}
+	}
+	var r result
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		r.Error = fmt.Sprintf("the child printed %q: %v", lastLine(stdout.String()), err)
+	}
+	return r
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}

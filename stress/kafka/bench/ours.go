@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+
+	"kafkaio/kio"
+)
+
+// dialOurs opens the connections of a job.
+func dialOurs(ctx context.Context, j job) ([]*kio.Broker, error) {
+	cfg := kio.Config{Timeout: timeout, DialTimeout: timeout, ClientID: clientID}
+	cfg.TLS = j.tls
+	if j.user != "" {
+		cfg.SASL = []sasl.Mechanism{plain.Auth{User: j.user, Pass: j.pass}.AsMechanism()}
+	}
+	switch j.peer {
+	case oursNever:
+		cfg.BusyPoll = -1
+	case oursGnet:
+		e, err := kio.NewEngine(kio.EngineConfig{Driver: kio.DriverGnet}) // lives as long as the process
+		if err != nil {
+			return nil, err
+		}
+		cfg.Engine = e
+	}
+	brokers := make([]*kio.Broker, j.shape.conns)
+	err := openEach(len(brokers), func(i int) (err error) {
+		brokers[i], err = kio.DialBroker(ctx, j.addr, cfg)
+		return err
+	})
+	return brokers, err
+}
+
+// openOurs makes callers of Broker.Request: typed requests and answers, as the other clients have them.
+func openOurs(ctx context.Context, j job) (*client, error) {
+	brokers, err := dialOurs(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{keep: brokers}
+	for i := range j.shape.callers {
+		b, r, background := brokers[i%len(brokers)], j.request(), context.Background()
+		c.callers = append(c.callers, func() error {
+			renew(r)
+			return verify(b.Request(background, r))
+		})
+	}
+	return c, nil
+}
+
+// openOursRaw makes callers of Broker.RoundTrip: bytes in, bytes out, what the transport alone costs.
+func openOursRaw(ctx context.Context, j job) (*client, error) {
+	brokers, err := dialOurs(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	r := j.request()
+	// Asked once as the others do, to learn the version that both sides take.
+	resp, err := brokers[0].Request(ctx, r)
+	if err := verify(resp, err); err != nil {
+		return nil, err
+	}
+	r.SetVersion(resp.GetVersion())
+	c := &client{keep: brokers}
+	for i := range j.shape.callers {
+		b, frame, background := brokers[i%len(brokers)], encode(r), context.Background()
+		c.callers = append(c.callers, func() error {
+			_, err := b.RoundTrip(background, frame)
+			return err
+		})
+	}
+	return c, nil
+}
