@@ -44,6 +44,7 @@ func TestADialWithoutDescriptorsFailsCleanly(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		b := hostileBroker(t, hostile.Answer(mirror))
 		_ = dial(t, e, b.Addr(), loop.Limits{})
+		eventually(t, "it is accepted", func() bool { return b.Accepted() == 1 })
 		withoutDescriptors(t, func() {
 			for range 3 {
 				c, err := e.Dial(t.Context(), b.Addr(), loop.DialConfig{})

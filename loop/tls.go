@@ -186,8 +186,7 @@ func (t *tlsLayer) writeStalled(w stall, a, b []byte, n int) error {
 			return err
 		}
 		m := min(n, len(a))
-		a, n = a[m:], n-m
-		b, n = b[n:], 0
+		a, b = a[m:], b[n-m:]
 		if len(a)+len(b) == 0 {
 			return nil
 		}

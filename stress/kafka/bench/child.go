@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type order struct {
 	Topic    topic.Topic   `json:"topic"`
 	Certs    cluster.Certs `json:"certs"`
 	User     cluster.User  `json:"user"`
+	Profile  string        `json:"profile,omitempty"` // file for a CPU profile
 	WarmUp   time.Duration `json:"warmup_ns"`
 	Length   time.Duration `json:"length_ns"`
 }
@@ -49,6 +51,12 @@ func child(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	var r result
 	j, err := o.job()
+	if err == nil && o.Profile != "" {
+		var stop func()
+		if stop, err = profile(o.Profile); err == nil {
+			defer stop()
+		}
+	}
 	if err == nil {
 		r, err = measure(ctx, j, o.WarmUp, o.Length)
 	}
@@ -56,6 +64,21 @@ func child(ctx context.Context, in io.Reader, out io.Writer) error {
 		r = result{Error: err.Error()}
 	}
 	return json.NewEncoder(out).Encode(r)
+}
+
+// profile writes a CPU profile until stop is called.
+func profile(name string) (stop func(), err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}, nil
 }
 
 // inChild starts a child for an order.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -54,7 +56,11 @@ func compare(ctx context.Context, o options, out, progress io.Writer) error {
 					return errors.New("interrupted")
 				}
 				c := cell{r, peer}
-				got := inChild(ctx, self, g.order(c, o), o.procs)
+				order := g.order(c, o)
+				if o.profiles != "" {
+					order.Profile = filepath.Join(o.profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(r.String()+" "+peer)+".pprof")
+				}
+				got := inChild(ctx, self, order, o.procs)
 				t.add(c, got)
 				if got.Error != "" {
 					say("%d/%d %v %s: %s", round+1, o.rounds, r, peer, got.Error)

@@ -96,7 +96,7 @@ func errorOf(r *kafka.ApiVersionsResponse) error {
 }
 
 func kafkaGoFetch(cl *kafka.Client, name string) error {
-	resp, err := cl.Fetch(context.Background(), &kafka.FetchRequest{Topic: name, MinBytes: 1, MaxBytes: 1 << 10, MaxWait: 500 * time.Millisecond})
+	resp, err := cl.Fetch(context.Background(), &kafka.FetchRequest{Topic: name, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: 500 * time.Millisecond})
 	if err != nil {
 		return err
 	}

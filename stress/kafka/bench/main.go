@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 
 // options are the flags.
 type options struct {
-	dir                    string
+	dir, profiles          string
 	listeners, apis, peers []string
 	shapes                 []shape
 	rounds, procs          int
@@ -54,6 +54,7 @@ func parse(args []string) (options, error) {
 	shapes := f.String("shapes", "1x1,1x64,64x64", "connections x callers")
 	peers := f.String("peers", strings.Join(usualPeers, ","), "clients; there are "+oursNever+" and "+oursGnet+" too")
 	f.StringVar(&o.dir, "dir", ".run", "folder of the cluster that cmd/kafka has started")
+	f.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the last round; profiling costs time, so look at no figures then")
 	f.IntVar(&o.rounds, "rounds", 3, "measurements of each cell; the table has their medians")
 	f.IntVar(&o.procs, "procs", 0, "GOMAXPROCS of the clients; 0 leaves it to the runtime")
 	f.DurationVar(&o.length, "length", time.Second, "of a measurement")

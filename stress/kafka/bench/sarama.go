@@ -67,8 +67,8 @@ func saramaCaller(b *kafka.Broker, j job) func() error {
 	case apiProduce:
 		return func() error { return saramaProduce(b, name) }
 	default:
-		r := &kafka.FetchRequest{Version: 12, MaxWaitTime: 500, MinBytes: 1, MaxBytes: 1 << 10, SessionEpoch: -1}
-		r.AddBlock(name, 0, 0, 1<<10, -1)
+		r := &kafka.FetchRequest{Version: 12, MaxWaitTime: 500, MinBytes: 1, MaxBytes: fetchBytes, SessionEpoch: -1}
+		r.AddBlock(name, 0, 0, fetchBytes, -1)
 		return func() error {
 			resp, err := b.Fetch(r)
 			if err != nil {
