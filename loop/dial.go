@@ -41,7 +41,7 @@ const attemptDelay = 250 * time.Millisecond
 const UnixPrefix = "unix:"
 
 // Dial connects to addr, a host:port whose host may be a name or an IP literal, or the path of a Unix socket after UnixPrefix. A name is tried
-// at all its addresses. The deadline of ctx bounds all of it: look-up, connecting, registration. Not from a loop's goroutine. Errors are of type *OpError.
+// at all its addresses. The deadline of ctx bounds all of it: look-up, connecting, the TLS handshake (on gnet, registration waits for the loop). Not from a loop's goroutine. Errors are of type *OpError.
 func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, error) {
 	o, err := e.open(ctx, addr, &cfg)
 	if err != nil {

@@ -46,7 +46,7 @@ type sink interface {
 	filled(n int) bool
 	// onMoved tells that the connection goes on under another descriptor; the old one is closed when onMoved returns.
 	onMoved(fd int)
-	// onClose is the last call, exactly once, while the descriptor is still open; it is closed when onClose returns.
+	// onClose is the last call, exactly once if register has succeeded, while the descriptor is still open; it is closed when onClose returns.
 	// err is io.EOF after the peer's FIN, an errno, or nil when this side asked for the end.
 	onClose(err error)
 }
