@@ -249,11 +249,6 @@ func TestTLSCutRequestPoisonsTheConnection(t *testing.T) {
 	a := newAuthority(t)
 	cert := a.certificate(t, time.Now().Add(time.Hour))
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
-		b := hostileBroker(t, hostile.Func(func(nc net.Conn) {
-			tc := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
-			_ = tc.Handshake()
-		}), hostile.Silence)
-		_ = b
 		deaf := hostileBroker(t, func(p *hostile.Peer) {
 			tc := tls.Server(p, &tls.Config{Certificates: []tls.Certificate{cert}})
 			if tc.Handshake() == nil {
