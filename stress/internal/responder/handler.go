@@ -86,8 +86,10 @@ func (h *handler) OnTraffic(gc gnet.Conn) gnet.Action {
 	l := c.loop
 	l.tallyTotals.bytesIn += uint64(len(b))
 	err := c.feed(b)
+	if len(l.out) == 0 || l.clock != nil {
+		l.publish() // nothing will be sent now, which would
+	}
 	l.flush(c)
-	l.publish()
 	switch {
 	case c.closed: // by a failing write; there is nothing left to close
 	case errors.Is(err, errUnknown):

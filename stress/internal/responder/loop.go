@@ -34,7 +34,7 @@ type loop struct {
 	sinceDrop   int
 	tallyTotals tally
 
-	// atomic, written by the loop goroutine once a read
+	// atomic, written by the loop goroutine at least once a read
 	published struct {
 		requests, answers, dropped, bytesIn, bytesOut atomic.Uint64
 	}
@@ -45,7 +45,7 @@ type tally struct {
 	requests, answers, dropped, bytesIn, bytesOut uint64
 }
 
-// publish makes the counts visible to Stats.
+// publish makes the counts visible to Stats. It comes before the bytes that are counted leave: who has an answer finds it counted.
 func (l *loop) publish() {
 	t, p := &l.tallyTotals, &l.published
 	p.requests.Store(t.requests)
@@ -104,6 +104,7 @@ func (l *loop) send(c *conn, b []byte) {
 		return
 	}
 	l.tallyTotals.bytesOut += uint64(len(b))
+	l.publish()
 	if c.gnet.OutboundBuffered() == 0 {
 		n, gone := writeNow(c.gnet, b)
 		if gone {
