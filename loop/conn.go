@@ -47,6 +47,7 @@ type Conn struct {
 	addr   string
 	limits *Limits                            // shared by all connections with the same
 	wrap   func(addr string, err error) error // DialConfig.WrapError
+	onEnd  func(cause error)                  // DialConfig.OnEnd
 	reg    registration
 	opened int64
 	budget time.Duration // DialConfig.BusyPoll
@@ -211,6 +212,9 @@ func (c *Conn) onClose(err error) {
 	c.emptied = true
 	c.endLocked()
 	c.mu.Unlock()
+	if c.onEnd != nil {
+		c.onEnd(c.cause) // which does not change any more
+	}
 }
 
 // explain turns what the driver reports into the cause that callers see. On the loop.

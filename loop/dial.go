@@ -29,6 +29,9 @@ type DialConfig struct {
 	TLS *tls.Config
 	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
 	WrapError func(addr string, err error) error
+	// OnEnd, if not nil, is told of the end of a connection that Dial has returned, or is about to return: once, on its loop, after all its requests have
+	// ended. cause is what Conn.Err says. It must not block.
+	OnEnd func(cause error)
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It should return a
 	// *net.TCPConn or *net.UnixConn; anything else costs two goroutines that copy.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
@@ -64,7 +67,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 // newConn makes a connection that is not on a loop yet.
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError}
+	c := &Conn{engine: e, addr: addr, limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))
