@@ -209,6 +209,18 @@ func (b *Broker) stop() {
 	}
 }
 
+// halt is stop for who must not wait: the connection has ended.
+func (b *Broker) halt() {
+	b.session.stop()
+	b.throttle.stop()
+}
+
+// isIdle reports whether nothing is in flight and nobody waits.
+func (b *Broker) isIdle() bool {
+	s := b.conn.Stats()
+	return s.InFlight == 0 && s.Waiting == 0 && s.PendingBytes == 0
+}
+
 // fail ends the connection for a reason of this side's, which all further errors tell.
 func (b *Broker) fail(err error) {
 	_ = b.trace.failed(&Error{Op: "keep open", Addr: b.addr, Code: CodeNoConnection, Err: err})

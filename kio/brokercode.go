@@ -2,14 +2,25 @@ package kio
 
 import "fmt"
 
-// The broker's error codes that opening a connection meets (apache/kafka Errors.java).
+// The broker's error codes that opening a connection and following a cluster meet (apache/kafka Errors.java).
 const (
+	codeUnknownTopicOrPartition    int16 = 3
+	codeLeaderNotAvailable         int16 = 5
+	codeNotLeaderOrFollower        int16 = 6
+	codeReplicaNotAvailable        int16 = 9
 	codeClusterAuthorizationFailed int16 = 31
 	codeUnsupportedSASLMechanism   int16 = 33
 	codeIllegalSASLState           int16 = 34
 	codeUnsupportedVersion         int16 = 35
+	codeNotController              int16 = 41
 	codeInvalidRequest             int16 = 42
+	codeKafkaStorageError          int16 = 56
 	codeSASLAuthenticationFailed   int16 = 58
+	codeListenerNotFound           int16 = 72
+	codeFencedLeaderEpoch          int16 = 74
+	codeUnknownLeaderEpoch         int16 = 75
+	codeUnknownTopicID             int16 = 100
+	codeInconsistentTopicID        int16 = 103
 	codeRebootstrapRequired        int16 = 129
 )
 
@@ -19,6 +30,10 @@ func brokerCode(code int16) string {
 	switch code {
 	case -1:
 		name = "UNKNOWN_SERVER_ERROR"
+	case codeUnknownTopicOrPartition:
+		name = "UNKNOWN_TOPIC_OR_PARTITION"
+	case codeLeaderNotAvailable:
+		name = "LEADER_NOT_AVAILABLE"
 	case codeClusterAuthorizationFailed:
 		name = "CLUSTER_AUTHORIZATION_FAILED"
 	case codeUnsupportedSASLMechanism:

@@ -123,6 +123,9 @@ type Config struct {
 	// Engine runs the connection; nil is the engine that all such connections share.
 	Engine *Engine
 
+	// Cluster is what OpenCluster needs beyond all that; others do not look at it.
+	Cluster ClusterConfig
+
 	// Debug says what to log of the traffic; nil reads the environment variable KAFKA_DEBUG when the connection is dialled: see ParseDebug. A
 	// Debug with Level 0 is silence whatever the environment says.
 	Debug *Debug

@@ -25,19 +25,38 @@ type EngineConfig struct {
 	Loops int
 	// Logger is told of panics recovered from callbacks; nil is silence.
 	Logger *slog.Logger
+	// MaxDials is how many attempts to connect the Clusters on the engine may have under way at a time; 0 is DefaultMaxDials. Negative is refused.
+	MaxDials int
+	// DialRate is how many of them may begin in a second; 0 is DefaultDialRate, negative is no bound. What waits for its turn costs no goroutine.
+	// DialBroker and Dial are their callers' to bound.
+	DialRate float64
 }
+
+// Defaults of [EngineConfig]: enough for a thousand brokers to be back in a second or two, and no more than a machine does in passing (guessed).
+const (
+	DefaultMaxDials = 128
+	DefaultDialRate = 1000.0
+)
 
 // Engine is a set of event loops. Most programs need none of their own: connections whose Config names no engine share one that is started by
 // the first and lives as long as the process. Safe for concurrent use.
-type Engine struct{ loops *loop.Engine }
+type Engine struct {
+	loops *loop.Engine
+	gate  *dialGate
+}
 
 // NewEngine starts an engine. Close gives its goroutines and descriptors back.
 func NewEngine(cfg EngineConfig) (*Engine, error) {
+	if cfg.MaxDials < 0 {
+		return nil, invalid("start engine", "", "EngineConfig.MaxDials is %d, want 0 for the default, or more", cfg.MaxDials)
+	}
+	setDefault(&cfg.MaxDials, DefaultMaxDials)
+	setDefault(&cfg.DialRate, DefaultDialRate)
 	l, err := loop.Start(loop.Config{Driver: cfg.Driver, Loops: cfg.Loops, Logger: cfg.Logger})
 	if err != nil {
 		return nil, &Error{Op: "start engine", Code: CodeInvalidArgument, Err: err, unsent: true}
 	}
-	return &Engine{l}, nil
+	return &Engine{l, newDialGate(cfg.MaxDials, cfg.DialRate)}, nil
 }
 
 // Driver is the implementation in use, never DriverAuto.
@@ -54,6 +73,9 @@ type EngineStats = loop.EngineStats
 
 // Stats takes a snapshot.
 func (e *Engine) Stats() EngineStats { return e.loops.Stats() }
+
+// DialStats tells how the Clusters on the engine connect.
+func (e *Engine) DialStats() DialStats { return e.gate.snapshot() }
 
 // Close ends every connection on the engine and returns when its loops are gone. It is idempotent. Called from a callback of Submit it fails
 // and changes nothing.

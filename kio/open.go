@@ -22,6 +22,11 @@ func DialBroker(ctx context.Context, addr string, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.broker(ctx)
+}
+
+// broker opens the connection.
+func (d *dial) broker(ctx context.Context) (*Broker, error) {
 	ctx, cancel := d.start(ctx)
 	defer cancel()
 	for mechanisms := d.cfg.SASL; ; {
@@ -59,6 +64,9 @@ func (d *dial) dialBroker(ctx context.Context) (*Broker, error) {
 	}
 	dc := d.cfg.dialConfig()
 	dc.WrapError = b.wrapSubmit
+	if d.ended != nil {
+		dc.OnEnd = func(error) { d.ended(b) }
+	}
 	c, err := d.engine.loops.Dial(ctx, d.addr, dc)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type dial struct {
 	engine *Engine
 	trace  *tracer // nil: no debug output
 	began  time.Time
+	ended  func(b *Broker) // not nil: told of the end of each connection that the dial made, on its loop
 }
 
 // prepare validates before anything is sent or resolved.

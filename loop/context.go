@@ -5,6 +5,10 @@ import (
 	"errors"
 )
 
+// ContextError is the end of a context as the errors of this package tell it, nil while ctx has not ended: a deadline matches os.ErrDeadlineExceeded and
+// context.DeadlineExceeded, a cancellation context.Canceled, and both the cause that was given.
+func ContextError(ctx context.Context) error { return contextError(ctx) }
+
 // contextError is the end of a context as callers see it: errTimeout for a deadline, context.Canceled, and beside either the cause that was given for it.
 func contextError(ctx context.Context) error {
 	err := ctx.Err()

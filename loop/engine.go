@@ -120,6 +120,9 @@ func (e *Engine) shared(l Limits) *Limits {
 // forget counts a connection out. Called once for each that was registered.
 func (e *Engine) forget() { e.conns.Add(-1) }
 
+// OnLoop reports whether the calling goroutine is one of the engine's loops, where nothing may wait for them.
+func (e *Engine) OnLoop() bool { return e.onLoop() }
+
 func (e *Engine) onLoop() bool { return e.driver.onLoop() }
 
 // report logs what no caller can be told.

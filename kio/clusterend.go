@@ -1,0 +1,207 @@
+package kio
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"kafkaio/loop"
+)
+
+// errClusterClosed is the cause of requests to a Cluster after Close, and errClusterDraining after Shutdown. Both match net.ErrClosed.
+var (
+	errClusterClosed   error = &closedError{"the cluster is closed"}
+	errClusterDraining error = &closedError{"the cluster is shutting down and takes no new requests"}
+)
+
+// closedError matches net.ErrClosed.
+type closedError struct{ text string }
+
+func (e *closedError) Error() string { return e.text }
+func (e *closedError) Unwrap() error { return net.ErrClosed }
+
+// tasks are goroutines that Close waits for. Unlike a WaitGroup it may be started from anywhere, and refuses what comes too late.
+type tasks struct {
+	mu   sync.Mutex
+	n    int
+	over chan struct{} // made by wait; closed when nothing runs any more
+	shut bool
+}
+
+// start runs f on a goroutine of its own, and reports whether it does: not after wait.
+func (t *tasks) start(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.shut {
+		return false
+	}
+	t.n++
+	go func() { // ends with f; wait waits for it
+		defer t.done()
+		f()
+	}()
+	return true
+}
+
+func (t *tasks) done() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n--; t.n == 0 && t.shut {
+		close(t.over)
+	}
+}
+
+// wait refuses new tasks and returns when those that run have ended.
+func (t *tasks) wait() {
+	t.mu.Lock()
+	if !t.shut {
+		t.shut = true
+		t.over = make(chan struct{})
+		if t.n == 0 {
+			close(t.over)
+		}
+	}
+	t.mu.Unlock()
+	<-t.over
+}
+
+// refusal is why the Cluster takes no requests, nil while it does.
+func (c *Cluster) refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusalLocked()
+}
+
+func (c *Cluster) refusalLocked() error {
+	switch c.state {
+	case clusterOpen:
+		return nil
+	case clusterDraining:
+		return errClusterDraining
+	default:
+		return errClusterClosed
+	}
+}
+
+// Shutdown drains: it refuses new requests at once, also those that wait for a connection, lets those in flight be answered, and closes. When ctx ends first, what is
+// left is cut off and an error returned that matches the context's. It returns when everything is gone.
+func (c *Cluster) Shutdown(ctx context.Context) error {
+	if c.engine.loops.OnLoop() {
+		return &Error{Op: "shutdown", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}
+	}
+	c.mu.Lock()
+	if c.state == clusterOpen {
+		c.state = clusterDraining
+	}
+	c.mu.Unlock()
+	links := c.leaveAll(errClusterDraining)
+	var failed error
+	var once sync.Once
+	inParallel(len(links), func(i int) {
+		if err := links[i].broker.Shutdown(ctx); err != nil {
+			once.Do(func() { failed = err })
+		}
+	})
+	_ = c.Close()
+	return failed
+}
+
+// Close cuts: requests in flight and those that wait for a connection end with an error that matches net.ErrClosed. It is idempotent, always returns nil, and
+// returns when everything is gone; in a callback of Submit, where it would wait for itself, it does nothing but return an error.
+func (c *Cluster) Close() error {
+	if c.engine.loops.OnLoop() {
+		return &Error{Op: "close cluster", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}
+	}
+	c.mu.Lock()
+	if c.state == clusterClosed {
+		c.mu.Unlock()
+		<-c.drained // by who was first
+		return nil
+	}
+	c.state = clusterClosed
+	if c.reaper != nil {
+		c.reaper.Stop()
+	}
+	c.mu.Unlock()
+	c.cancel()
+	links := c.leaveAll(errClusterClosed)
+	inParallel(len(links), func(i int) { _ = links[i].broker.Close() })
+	c.attempts.Wait()
+	c.work.wait()
+	close(c.drained)
+	return nil
+}
+
+// leaveAll ends all endpoints, and gives their connections.
+func (c *Cluster) leaveAll(why error) []*link {
+	c.mu.Lock()
+	endpoints := make([]*endpoint, 0, len(c.endpoints))
+	for _, p := range c.endpoints {
+		endpoints = append(endpoints, p)
+	}
+	c.mu.Unlock()
+	var links []*link
+	for _, p := range endpoints {
+		links = append(links, p.leave(why)...)
+	}
+	return links
+}
+
+// maxEnders bounds how many connections are being ended at a time.
+const maxEnders = 64
+
+// inParallel calls f for 0 to n-1, several at a time, and returns when all have returned.
+func inParallel(n int, f func(i int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(n, maxEnders) {
+		workers.Go(func() { // ends with next; waited for below
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}
+
+// part ends what nobody refers to any more: connections are drained for as long as requests on them may take. A seed stays usable.
+func (c *Cluster) part(p *endpoint) {
+	var links []*link
+	if c.isSeed(p) {
+		links = p.empty()
+	} else {
+		links = p.leave(ErrNodeLeft)
+	}
+	for _, l := range links {
+		c.work.start(func() {
+			ctx, cancel := context.WithTimeout(c.ctx, partPatience)
+			defer cancel()
+			_ = l.broker.Shutdown(ctx)
+		})
+	}
+}
+
+// partPatience is for how long requests to a node that has left may still be answered: the default of Kafka's own clients for a request (request.timeout.ms).
+const partPatience = 30 * time.Second
+
+// empty takes the connections of an endpoint away; it may connect again.
+func (p *endpoint) empty() []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hold = 0
+	links := p.links
+	p.links = nil
+	return links
+}
+
+// closeLink closes a connection that its endpoint has let go of. Any goroutine, a loop's included.
+func (c *Cluster) closeLink(l *link) {
+	if !c.work.start(func() { _ = l.broker.Close() }) {
+		l.broker.halt() // the Cluster is closed, and the connection ended
+	}
+}

@@ -1,0 +1,419 @@
+package kio
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// endpoint is one address of a Cluster: its connections, and the care for them. Node ids point to endpoints, and so do seeds, so that one which is a node
+// as well has its connections once. Without a connection and without a request it is this struct and nothing else.
+//
+//	a class without a connection:  idle ──(request, or held open)──> queued at the gate ──> dialling ──> open
+//	                                 ^                                                        │
+//	                                 └──────────────── after the back-off <───────(failed)───┘
+type endpoint struct {
+	// Immutable after newEndpoint.
+	cluster *Cluster
+	addr    string // with its port
+
+	// Lock order: Cluster.mu, endpoint.mu, dialGate.mu.
+	mu       sync.Mutex
+	links    []*link
+	dialing  [numClasses]uint8 // attempts queued or under way
+	attempts []*attempt
+	waiters  []*waiter
+	grow     [numClasses]bool // the class is busy enough for one more connection
+	hold     int              // connections of ClassShort to keep open
+	turn     uint32           // which link to look at first
+	failures int              // attempts that failed in a row
+	retryAt  time.Time        // not before: the back-off
+	nextDial time.Time        // not before: the rate
+	failed   error            // of the last attempt; nil once one has succeeded
+	timer    *time.Timer      // for retryAt and nextDial
+	armed    bool
+	gone     error // not nil: it takes no requests any more, and this is why
+
+	dials       uint64
+	dialErrors  uint64
+	disconnects uint64
+}
+
+// link is one connection of an endpoint.
+type link struct {
+	broker *Broker
+	class  Class
+	active atomic.Int32 // requests that use it
+
+	lastRequests uint64 // owned by the reaper: what it saw the last time
+	idleSince    time.Time
+}
+
+// release ends what get began.
+func (l *link) release() { l.active.Add(-1) }
+
+// waiter is a call that waits for a connection.
+type waiter struct {
+	class Class
+	ready chan waited // capacity 1
+}
+
+type waited struct {
+	link *link
+	err  error
+}
+
+func newEndpoint(c *Cluster, addr string) *endpoint { return &endpoint{cluster: c, addr: addr} }
+
+// get gives a connection of the class: one that is open, or the next one, for which it waits until ctx ends. Where that cannot be in time, it fails at
+// once and says why. Who gets a link releases it.
+func (p *endpoint) get(ctx context.Context, class Class) (*link, error) {
+	p.mu.Lock()
+	if p.gone != nil {
+		defer p.mu.Unlock()
+		return nil, p.errorLocked(p.gone)
+	}
+	if l := p.pickLocked(class); l != nil {
+		l.active.Add(1)
+		if int(l.active.Load()) > class.busyAt() && p.mayGrowLocked(class) {
+			p.grow[class] = true
+			p.pumpLocked()
+		}
+		p.mu.Unlock()
+		return l, nil
+	}
+	if err := p.hopelessLocked(ctx); err != nil {
+		defer p.mu.Unlock()
+		return nil, p.errorLocked(err)
+	}
+	w := &waiter{class, make(chan waited, 1)}
+	p.waiters = append(p.waiters, w)
+	p.pumpLocked()
+	p.mu.Unlock()
+	select {
+	case r := <-w.ready:
+		return r.link, r.err
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, other := range p.waiters {
+		if other == w {
+			p.waiters = append(p.waiters[:i], p.waiters[i+1:]...)
+			return nil, p.errorLocked(&NotConnectedError{Last: p.failed, Retry: p.retryAt, end: contextEnd(ctx)})
+		}
+	}
+	r := <-w.ready // its end has come at the same moment
+	return r.link, r.err
+}
+
+// hopelessLocked is why no connection can be had before ctx ends, nil where one may.
+func (p *endpoint) hopelessLocked(ctx context.Context) error {
+	if len(p.attempts) > 0 || p.failed == nil {
+		return nil
+	}
+	wait := time.Until(p.retryAt)
+	if wait <= 0 {
+		return nil
+	}
+	deadline, ok := ctx.Deadline()
+	if isFatal(p.failed) || ok && time.Until(deadline) <= wait {
+		return &NotConnectedError{Last: p.failed, Retry: p.retryAt}
+	}
+	return nil
+}
+
+// errorLocked is an error of a request that found no connection.
+func (p *endpoint) errorLocked(err error) *Error {
+	e := &Error{Op: "request", Addr: p.addr, Code: CodeNoConnection, Err: err, unsent: true}
+	var n *NotConnectedError
+	if errors.As(err, &n) {
+		e.Code = CodeCannotConnect
+	}
+	return e
+}
+
+// pickLocked is the least busy open connection of the class, nil where there is none. Among equals they take turns.
+func (p *endpoint) pickLocked(class Class) *link {
+	var best *link
+	p.turn++
+	for i := range p.links {
+		l := p.links[(int(p.turn)+i)%len(p.links)]
+		if l.class == class && (best == nil || l.active.Load() < best.active.Load()) && l.broker.conn.Err() == nil {
+			best = l
+		}
+	}
+	if best == nil && p.fullLocked() && !p.evictLocked() {
+		for _, l := range p.links { // isolation ends where Config.Cluster.MaxConns does
+			if (best == nil || l.active.Load() < best.active.Load()) && l.broker.conn.Err() == nil {
+				best = l
+			}
+		}
+	}
+	return best
+}
+
+// fullLocked reports whether the node has as many connections as it may.
+func (p *endpoint) fullLocked() bool {
+	return len(p.links) > 0 && len(p.links)+len(p.attempts) >= p.cluster.cfg.Cluster.MaxConns
+}
+
+// evictLocked makes room for a connection of another class by closing one that nobody uses.
+func (p *endpoint) evictLocked() bool {
+	for _, l := range p.links {
+		if l.active.Load() == 0 && l.broker.isIdle() {
+			p.removeLocked(l)
+			p.cluster.closeLink(l)
+			return true
+		}
+	}
+	return false
+}
+
+func (p *endpoint) removeLocked(l *link) bool {
+	for i, other := range p.links {
+		if other == l {
+			p.links = append(p.links[:i], p.links[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// countLocked is how many connections the class has.
+func (p *endpoint) countLocked(class Class) int {
+	n := 0
+	for _, l := range p.links {
+		if l.class == class {
+			n++
+		}
+	}
+	return n
+}
+
+// mayGrowLocked reports whether the class may have one more connection, and none is on its way.
+func (p *endpoint) mayGrowLocked(class Class) bool {
+	return p.dialing[class] == 0 && !p.fullLocked() && p.countLocked(class) < p.cluster.cfg.Cluster.ConnsPerClass
+}
+
+// wantedLocked is a class that lacks a connection which no attempt is about to bring.
+func (p *endpoint) wantedLocked() (Class, bool) {
+	if p.countLocked(ClassShort)+int(p.dialing[ClassShort]) < p.hold {
+		return ClassShort, true
+	}
+	for _, w := range p.waiters {
+		if p.dialing[w.class] == 0 {
+			return w.class, true
+		}
+	}
+	for class := range numClasses {
+		if p.grow[class] {
+			if p.mayGrowLocked(class) {
+				return class, true
+			}
+			p.grow[class] = false
+		}
+	}
+	return 0, false
+}
+
+// pumpLocked queues the attempts that are wanted and allowed now, and arms the timer for those that are wanted and not allowed yet.
+func (p *endpoint) pumpLocked() {
+	for p.gone == nil {
+		class, wanted := p.wantedLocked()
+		if !wanted || len(p.attempts) >= p.cluster.cfg.Cluster.MaxDials {
+			return
+		}
+		now := time.Now()
+		at := p.retryAt
+		if p.nextDial.After(at) {
+			at = p.nextDial
+		}
+		if wait := at.Sub(now); wait > 0 {
+			p.armLocked(wait)
+			return
+		}
+		p.nextDial = now.Add(p.cluster.dialInterval)
+		p.grow[class] = false
+		p.dialing[class]++
+		a := &attempt{failing: p.failures > 0}
+		a.run = func() { p.dial(a, class) }
+		p.attempts = append(p.attempts, a)
+		p.cluster.attempts.Add(1)
+		p.cluster.engine.gate.enter(a)
+	}
+}
+
+func (p *endpoint) armLocked(wait time.Duration) {
+	switch {
+	case p.armed:
+	case p.timer == nil:
+		p.armed = true
+		p.timer = time.AfterFunc(wait, p.onTimer)
+	default:
+		p.armed = true
+		p.timer.Reset(wait)
+	}
+}
+
+// onTimer goes on after the back-off. The timer runs it, on a goroutine that ends at once.
+func (p *endpoint) onTimer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed = false
+	p.pumpLocked()
+	if !p.armed {
+		p.timer = nil
+	}
+}
+
+// dial makes an attempt, on a goroutine of the gate's; Close waits for it.
+func (p *endpoint) dial(a *attempt, class Class) {
+	defer p.cluster.attempts.Done()
+	if p.pointless(a, class) {
+		return
+	}
+	l := &link{class: class}
+	b, err := p.cluster.dialBroker(p.addr, func(b *Broker) { p.ended(l, b) })
+
+	p.mu.Lock()
+	p.endAttemptLocked(a, class)
+	if err == nil {
+		l.broker = b
+		err = b.Err() // ended already, when ended did not know it yet
+	}
+	if err == nil && p.gone != nil {
+		err = p.gone
+	}
+	if err != nil {
+		p.failedLocked(err)
+		p.mu.Unlock()
+		if b != nil {
+			_ = b.Close()
+		}
+		p.cluster.suspect(err)
+		return
+	}
+	p.failures, p.failed, p.retryAt = 0, nil, time.Time{}
+	p.links = append(p.links, l)
+	p.serveLocked(l)
+	p.pumpLocked()
+	p.mu.Unlock()
+	p.cluster.watchIdle()
+}
+
+// pointless reports, and ends, an attempt that nobody waits for any more.
+func (p *endpoint) pointless(a *attempt, class Class) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wanted := p.countLocked(class) > 0 // one more for a busy class
+	if class == ClassShort && p.hold > 0 {
+		wanted = true
+	}
+	for _, w := range p.waiters {
+		wanted = wanted || w.class == class
+	}
+	if p.gone == nil && wanted {
+		p.dials++
+		return false
+	}
+	p.endAttemptLocked(a, class)
+	p.pumpLocked() // others may have waited for its place
+	return true
+}
+
+func (p *endpoint) endAttemptLocked(a *attempt, class Class) {
+	p.dialing[class]--
+	for i, other := range p.attempts {
+		if other == a {
+			p.attempts = append(p.attempts[:i], p.attempts[i+1:]...)
+			break
+		}
+	}
+}
+
+// failedLocked notes a failed attempt and answers all who wait.
+func (p *endpoint) failedLocked(err error) {
+	cfg := &p.cluster.cfg.Cluster
+	p.failures++
+	p.dialErrors++
+	p.failed = err
+	p.retryAt = time.Now().Add(backoff(p.failures, cfg.Backoff, cfg.MaxBackoff))
+	p.refuseLocked(err)
+	p.pumpLocked()
+}
+
+// serveLocked gives a new connection to those who wait for one of its class.
+func (p *endpoint) serveLocked(l *link) {
+	left := p.waiters[:0]
+	for _, w := range p.waiters {
+		if w.class != l.class {
+			left = append(left, w)
+			continue
+		}
+		l.active.Add(1)
+		w.ready <- waited{link: l} // capacity 1 and ours alone: never blocks
+	}
+	clear(p.waiters[len(left):])
+	p.waiters = left
+	if len(left) == 0 {
+		p.waiters = nil
+	}
+}
+
+// refuseLocked answers all who wait.
+func (p *endpoint) refuseLocked(err error) {
+	for _, w := range p.waiters {
+		w.ready <- waited{err: p.errorLocked(&NotConnectedError{Last: err, Retry: p.retryAt})} // capacity 1 and ours alone: never blocks
+	}
+	p.waiters = nil
+}
+
+// ended takes an ended connection out. On its loop.
+func (p *endpoint) ended(l *link, b *Broker) {
+	p.mu.Lock()
+	// A dial may have made others before, for each mechanism that was refused, and their ends come late; or who closes it has taken it out.
+	if l.broker != b || !p.removeLocked(l) {
+		p.mu.Unlock()
+		return
+	}
+	p.disconnects++
+	p.pumpLocked()
+	p.mu.Unlock()
+	p.cluster.closeLink(l)
+}
+
+// setHold says how many connections of ClassShort are to be kept open.
+func (p *endpoint) setHold(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hold = n
+	p.pumpLocked()
+}
+
+// leave ends an endpoint: requests that wait are refused with why, attempts that have not begun are taken back, and its connections are the caller's to end.
+func (p *endpoint) leave(why error) []*link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone != nil {
+		return nil
+	}
+	p.gone = why
+	for _, w := range p.waiters {
+		w.ready <- waited{err: p.errorLocked(why)} // capacity 1 and ours alone: never blocks
+	}
+	p.waiters = nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, a := range p.attempts {
+		if p.cluster.engine.gate.drop(a) {
+			p.cluster.attempts.Done()
+		}
+	}
+	links := p.links
+	p.links = nil
+	return links
+}

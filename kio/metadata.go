@@ -1,0 +1,387 @@
+package kio
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// metadata is what a Cluster knows, and how it asks. Guarded by Cluster.mu.
+type metadata struct {
+	fetched    time.Time // when the refresh began that told of the nodes
+	distrusted bool      // somebody has seen that the nodes have changed
+	topics     map[string]*topicLeaders
+	flight     *flight             // the refresh that is under way
+	wanted     map[string]struct{} // topics for the next one
+	ended      time.Time           // of the last one
+	failures   int                 // in a row
+	refreshes  uint64
+	failed     uint64
+}
+
+// topicLeaders are the leaders of a topic's partitions.
+type topicLeaders struct {
+	leaders []int32 // by partition; -1: none
+	codes   []int16 // of each partition
+	code    int16   // of the topic
+	id      [16]byte
+	began   time.Time // of the refresh that told it
+	used    time.Time
+	stale   bool
+}
+
+// flight is one refresh, which all who need one share.
+type flight struct {
+	topics map[string]struct{}
+	began  time.Time     // when it asks; zero while it waits for its time
+	done   chan struct{} // closed at its end
+	err    error         // valid then
+}
+
+// minRefreshInterval is how soon after a refresh the next one may begin: metadata moves no faster from broker to broker (guessed).
+const minRefreshInterval = 100 * time.Millisecond
+
+// isOld reports whether the nodes are to be asked for anew.
+func (c *Cluster) isOld() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.meta.distrusted || time.Since(c.meta.fetched) > c.cfg.Cluster.MetadataMaxAge
+}
+
+// distrust makes the nodes be asked for anew when they are needed next.
+func (c *Cluster) distrust() {
+	c.mu.Lock()
+	c.meta.distrusted = true
+	c.mu.Unlock()
+}
+
+// suspect is told that an attempt to connect to a node has failed: it may have moved. Where connections are held open, nobody may come and ask, so that it
+// is found out now.
+func (c *Cluster) suspect(err error) {
+	if c.cfg.Cluster.Standalone || isFatal(err) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meta.distrusted = true
+	if c.cfg.Cluster.HoldOpen > 0 {
+		c.startLocked()
+	}
+}
+
+// revalidate asks for the nodes in the background if they are old. Meanwhile those that are known have to do.
+func (c *Cluster) revalidate() {
+	if c.cfg.Cluster.Standalone || !c.isOld() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.startLocked()
+}
+
+// startLocked begins a refresh unless one is under way, or the Cluster is not open any more.
+func (c *Cluster) startLocked() {
+	if c.meta.flight != nil || c.state != clusterOpen {
+		return
+	}
+	f := &flight{topics: c.meta.wanted, done: make(chan struct{})}
+	if f.topics == nil {
+		f.topics = make(map[string]struct{})
+	}
+	c.meta.wanted = nil
+	if c.work.start(func() { c.fly(f) }) {
+		c.meta.flight = f
+	}
+}
+
+// refresh returns when a refresh has succeeded that began no earlier than since and asked for topic, unless that is empty.
+func (c *Cluster) refresh(ctx context.Context, topic string, since time.Time) error {
+	for {
+		c.mu.Lock()
+		if c.state != clusterOpen {
+			defer c.mu.Unlock()
+			return c.refusalLocked()
+		}
+		if topic == "" && !c.meta.fetched.Before(since) && !c.meta.fetched.IsZero() {
+			c.mu.Unlock()
+			return nil
+		}
+		if t := c.meta.topics[topic]; topic != "" && t != nil && !t.began.Before(since) {
+			c.mu.Unlock()
+			return nil
+		}
+		if topic != "" {
+			if c.meta.flight != nil && c.meta.flight.began.IsZero() {
+				c.meta.flight.topics[topic] = struct{}{} // it has not asked yet
+			} else if c.meta.flight == nil {
+				if c.meta.wanted == nil {
+					c.meta.wanted = make(map[string]struct{})
+				}
+				c.meta.wanted[topic] = struct{}{}
+			}
+		}
+		c.startLocked()
+		f := c.meta.flight
+		c.mu.Unlock()
+		if f == nil {
+			return errClusterClosed
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return &Error{Op: "request", Code: CodeNoConnection, Err: &NotConnectedError{end: contextEnd(ctx)}, unsent: true}
+		}
+		if f.err != nil {
+			return f.err
+		}
+	}
+}
+
+// fly is a refresh. startLocked starts it; the time it may take, or Close, ends it; Close waits for it.
+func (c *Cluster) fly(f *flight) {
+	c.mu.Lock()
+	cfg := &c.cfg.Cluster
+	wait := time.Until(c.meta.ended.Add(minRefreshInterval))
+	if n := c.meta.failures; n > 0 {
+		wait = time.Until(c.meta.ended.Add(backoff(n, cfg.Backoff, cfg.MaxBackoff)))
+	}
+	c.mu.Unlock()
+	if wait > 0 {
+		pause(c.ctx, wait)
+	}
+
+	c.mu.Lock()
+	f.began = time.Now()
+	topics := make([]string, 0, len(f.topics))
+	for t := range f.topics {
+		topics = append(topics, t)
+	}
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.DialTimeout+c.cfg.Timeout)
+	answer, err := c.ask(ctx, topics)
+	cancel()
+
+	c.mu.Lock()
+	m := &c.meta
+	m.flight = nil
+	m.ended = time.Now()
+	var left []*endpoint
+	if err != nil {
+		m.failures++
+		m.failed++
+		f.err = err
+		if c.state != clusterOpen {
+			f.err = c.refusalLocked()
+		}
+	} else {
+		m.failures = 0
+		m.refreshes++
+		left = c.applyLocked(answer, f.began)
+	}
+	c.mu.Unlock()
+	close(f.done)
+	for _, p := range left {
+		c.part(p)
+	}
+}
+
+// ask asks those who may know, the connected ones first, the next one whenever one has failed or takes its time, until one has answered.
+func (c *Cluster) ask(ctx context.Context, topics []string) (*kmsg.MetadataResponse, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	candidates := c.candidates()
+	type result struct {
+		answer *kmsg.MetadataResponse
+		err    error
+	}
+	results := make(chan result, len(candidates))
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var failed []error
+	for begun := 0; len(failed) < len(candidates); {
+		select {
+		case <-next.C:
+			if begun < len(candidates) {
+				p := candidates[begun]
+				begun++
+				go func() { // ends with ctx at the latest; what it finds then interests nobody
+					answer, err := p.metadata(ctx, topics)
+					results <- result{answer, err}
+				}()
+				next.Reset(c.cfg.Timeout)
+			}
+		case r := <-results:
+			if r.err == nil {
+				return r.answer, nil
+			}
+			failed = append(failed, r.err)
+			next.Reset(0)
+		}
+	}
+	return nil, &RefreshError{failed}
+}
+
+// maxCandidates is how many nodes a refresh asks before it comes to the seeds (guessed: where so many are down, the seeds know as much).
+const maxCandidates = 8
+
+// candidates are those whom a refresh asks, in that order.
+func (c *Cluster) candidates() []*endpoint {
+	t := c.nodes.Load()
+	tried := make(map[*endpoint]bool)
+	var list []*endpoint
+	for len(list) < maxCandidates {
+		p := t.pick(tried)
+		if p == nil {
+			break
+		}
+		tried[p] = true
+		list = append(list, p)
+	}
+	for _, i := range rand.Perm(len(c.seeds)) {
+		if p := c.seeds[i]; !tried[p] {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// metadata asks one broker.
+func (p *endpoint) metadata(ctx context.Context, topics []string) (*kmsg.MetadataResponse, error) {
+	r := kmsg.NewPtrMetadataRequest()
+	r.AllowAutoTopicCreation = false
+	r.Topics = []kmsg.MetadataRequestTopic{} // none, where nil is all
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		r.Topics = append(r.Topics, t)
+	}
+	response, err := p.request(ctx, ClassShort, r)
+	if err != nil {
+		var version *VersionError
+		if errors.As(err, &version) && len(topics) == 0 {
+			return p.describe(ctx)
+		}
+		return nil, err
+	}
+	answer := response.(*kmsg.MetadataResponse)
+	switch {
+	case answer.ErrorCode != 0:
+		return nil, &Error{Op: "request", Addr: p.addr, Code: CodeNotReceived, Err: &answerError{answer.ErrorCode}}
+	case len(answer.Brokers) == 0: // a broker that has just started
+		return nil, &Error{Op: "request", Addr: p.addr, Code: CodeNotReceived, Err: errNoBrokers}
+	}
+	return answer, nil
+}
+
+var errNoBrokers = errors.New("the broker knows no brokers yet")
+
+// describe is metadata for listeners that have only DescribeCluster, as those of controllers do (KIP-919).
+func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error) {
+	r := kmsg.NewPtrDescribeClusterRequest()
+	r.EndpointType = 2 // controllers (DescribeClusterRequest.json)
+	response, err := p.request(ctx, ClassShort, r)
+	if err != nil {
+		return nil, err
+	}
+	d := response.(*kmsg.DescribeClusterResponse)
+	if d.ErrorCode != 0 {
+		return nil, &Error{Op: "request", Addr: p.addr, Code: CodeNotReceived, Err: &answerError{d.ErrorCode}}
+	}
+	answer := kmsg.NewPtrMetadataResponse()
+	answer.ClusterID, answer.ControllerID = &d.ClusterID, d.ControllerID
+	for _, b := range d.Brokers {
+		n := kmsg.NewMetadataResponseBroker()
+		n.NodeID, n.Host, n.Port, n.Rack = b.NodeID, b.Host, b.Port, b.Rack
+		answer.Brokers = append(answer.Brokers, n)
+	}
+	if len(answer.Brokers) == 0 {
+		return nil, &Error{Op: "request", Addr: p.addr, Code: CodeNotReceived, Err: errNoBrokers}
+	}
+	return answer, nil
+}
+
+// applyLocked takes over what a broker has told, and gives the endpoints that are nobody's any more.
+func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*endpoint) {
+	c.meta.fetched, c.meta.distrusted = began, false
+	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
+	if answer.ClusterID != nil {
+		t.clusterID = *answer.ClusterID
+	}
+	needed := make(map[*endpoint]bool, len(answer.Brokers))
+	for _, b := range answer.Brokers {
+		n := Node{ID: b.NodeID, Addr: joinHostPort(b.Host, b.Port)}
+		if b.Rack != nil {
+			n.Rack = *b.Rack
+		}
+		p := c.endpoints[n.Addr]
+		if p == nil {
+			p = newEndpoint(c, n.Addr)
+			c.endpoints[n.Addr] = p
+		}
+		needed[p] = true
+		t.byID[n.ID] = &nodeRef{n, p}
+	}
+	t.ids = sortedIDs(t.byID)
+	c.nodes.Store(t)
+	for _, p := range c.seeds {
+		if !needed[p] {
+			left = append(left, p) // its connections go, it stays: it is asked where nobody else knows
+		}
+	}
+	for addr, p := range c.endpoints {
+		switch {
+		case needed[p]:
+			p.setHold(c.cfg.Cluster.HoldOpen)
+		case !c.isSeed(p):
+			delete(c.endpoints, addr)
+			left = append(left, p)
+		}
+	}
+	c.applyTopicsLocked(answer, began)
+	return left
+}
+
+func (c *Cluster) isSeed(p *endpoint) bool {
+	for _, s := range c.seeds {
+		if s == p {
+			return true
+		}
+	}
+	return false
+}
+
+// applyTopicsLocked takes over the leaders, and forgets those that nobody has asked for in a long time.
+func (c *Cluster) applyTopicsLocked(answer *kmsg.MetadataResponse, began time.Time) {
+	if c.meta.topics == nil {
+		c.meta.topics = make(map[string]*topicLeaders)
+	}
+	for name, t := range c.meta.topics {
+		if began.Sub(t.used) > 2*c.cfg.Cluster.MetadataMaxAge {
+			delete(c.meta.topics, name)
+		}
+	}
+	for i := range answer.Topics {
+		a := &answer.Topics[i]
+		if a.Topic == nil {
+			continue
+		}
+		t := &topicLeaders{code: a.ErrorCode, id: a.TopicID, began: began, used: began}
+		for _, p := range a.Partitions {
+			if p.Partition < 0 || int(p.Partition) >= len(a.Partitions) {
+				continue // they are numbered from 0 without gaps
+			}
+			if t.leaders == nil {
+				t.leaders = make([]int32, len(a.Partitions))
+				t.codes = make([]int16, len(a.Partitions))
+				for j := range t.leaders {
+					t.leaders[j] = -1
+				}
+			}
+			t.leaders[p.Partition], t.codes[p.Partition] = p.Leader, p.ErrorCode
+		}
+		c.meta.topics[*a.Topic] = t
+	}
+}

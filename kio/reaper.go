@@ -1,0 +1,83 @@
+package kio
+
+import (
+	"time"
+)
+
+// reapTicks is how often within Config.Cluster.IdleTimeout connections are looked at.
+const reapTicks = 4
+
+// watchIdle sees to it that connections are looked at for as long as there are any.
+func (c *Cluster) watchIdle() {
+	every := c.cfg.Cluster.IdleTimeout / reapTicks
+	if every <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reaper == nil && c.state == clusterOpen {
+		c.reaper = time.AfterFunc(every, c.reap)
+	}
+}
+
+// reap closes the connections that have been unused for too long. The timer runs it, on a goroutine that ends at once.
+func (c *Cluster) reap() {
+	now := time.Now()
+	c.mu.Lock()
+	endpoints := make([]*endpoint, 0, len(c.endpoints))
+	for _, p := range c.endpoints {
+		endpoints = append(endpoints, p)
+	}
+	c.mu.Unlock()
+	left := 0
+	for _, p := range endpoints {
+		idle, open := p.reap(now, c.cfg.Cluster.IdleTimeout)
+		left += open
+		for _, l := range idle {
+			c.reaped.Add(1)
+			c.closeLink(l)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != clusterOpen {
+		return
+	}
+	if left == 0 {
+		c.reaper = nil // until the next connection
+		return
+	}
+	c.reaper.Reset(c.cfg.Cluster.IdleTimeout / reapTicks)
+}
+
+// reap takes out the connections that nothing has used for so long, but for those that are held open, and counts the others.
+func (p *endpoint) reap(now time.Time, timeout time.Duration) (idle []*link, open int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	kept := 0
+	for i := 0; i < len(p.links); {
+		l := p.links[i]
+		held := l.class == ClassShort && kept < p.hold
+		if held {
+			kept++
+		}
+		used := l.used(now)
+		if held || used || now.Sub(l.idleSince) < timeout-timeout/reapTicks {
+			i++
+			continue
+		}
+		p.links = append(p.links[:i], p.links[i+1:]...)
+		idle = append(idle, l)
+	}
+	return idle, len(p.links)
+}
+
+// used reports whether a connection is in use, or has been since the last look.
+func (l *link) used(now time.Time) bool {
+	requests := l.broker.conn.Stats().Requests
+	if l.idleSince.IsZero() || l.active.Load() > 0 || !l.broker.isIdle() || requests != l.lastRequests {
+		l.lastRequests, l.idleSince = requests, now
+		return true
+	}
+	return false
+}

@@ -1,0 +1,217 @@
+package kio
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// chooser gives the endpoint of the next attempt at a request. Errors are like those of a request that was not sent.
+type chooser func(ctx context.Context) (*endpoint, error)
+
+// request sends a request to where choose says, and again where it is safe, until its deadline.
+func (c *Cluster) request(ctx context.Context, r kmsg.Request, choose chooser) (kmsg.Response, error) {
+	if r == nil {
+		return nil, c.trace.failed(invalid("request", "", "request is nil"))
+	}
+	if err := c.refusal(); err != nil {
+		return nil, c.trace.failed(asClusterError(err))
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	class := ClassOf(r)
+	for try := 1; ; try++ {
+		p, err := choose(ctx)
+		if err == nil {
+			var response kmsg.Response
+			response, err = p.request(ctx, class, r)
+			if err == nil {
+				c.learn(response)
+				if !c.misdirected(r, response) || !c.redirect(ctx, try) {
+					return response, nil
+				}
+				continue // and the controller is asked for
+			}
+		}
+		if !c.again(ctx, try, err) {
+			return nil, c.trace.failed(asClusterError(err))
+		}
+	}
+}
+
+// request sends a request once.
+func (p *endpoint) request(ctx context.Context, class Class, r kmsg.Request) (kmsg.Response, error) {
+	l, err := p.get(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	return l.broker.Request(ctx, r)
+}
+
+// again reports, after a wait, whether a request that has failed so many times is to be tried again. Where the wait would outlast the deadline it says no at once:
+// the error at hand tells more than that the time was up.
+func (c *Cluster) again(ctx context.Context, tries int, err error) bool {
+	if c.cfg.Cluster.NoResend || !resendable(err) || ctx.Err() != nil {
+		return false
+	}
+	cfg := &c.cfg.Cluster
+	// The first time at once: most often it is a connection that has ended while it was idle, or another node that is to be tried.
+	if tries > 1 && !pause(ctx, backoff(tries-1, cfg.Backoff, cfg.MaxBackoff)) {
+		return false
+	}
+	c.resent.Add(1)
+	return true
+}
+
+// resendable reports whether a request that has failed may be sent again, and whether that makes sense.
+func resendable(err error) bool {
+	var e *Error
+	if errors.As(err, &e) && (!e.SafeToRetry() || e.Code == CodeInvalidArgument) {
+		return false
+	}
+	var n *NotConnectedError
+	if errors.As(err, &n) && n.end != nil { // the time was up
+		return false
+	}
+	return !errors.Is(err, ErrQueueFull) && !errors.Is(err, errClusterClosed) && !errors.Is(err, errClusterDraining) && !isFatal(err)
+}
+
+// chooseNode chooses one node, and looks for it in fresh metadata where it is not known.
+func (c *Cluster) chooseNode(id int32) chooser {
+	asked := false
+	return func(ctx context.Context) (*endpoint, error) {
+		c.revalidate()
+		n := c.nodes.Load().byID[id]
+		if n == nil && !c.cfg.Cluster.Standalone && !asked {
+			asked = true
+			if err := c.refresh(ctx, "", time.Now()); err != nil {
+				return nil, err
+			}
+			n = c.nodes.Load().byID[id]
+		}
+		if n == nil {
+			asked = false // the next attempt asks again
+			return nil, &Error{Op: "request", Code: CodeNoConnection, Err: &NodeError{id}, unsent: true}
+		}
+		return n.endpoint, nil
+	}
+}
+
+// chooseAny chooses a node at random among those that are connected, then among the others, each once; then it begins anew.
+func (c *Cluster) chooseAny() chooser {
+	var tried map[*endpoint]bool
+	return func(context.Context) (*endpoint, error) {
+		c.revalidate()
+		p := c.nodes.Load().pick(tried)
+		if p == nil && len(tried) > 0 {
+			clear(tried)
+			p = c.nodes.Load().pick(tried)
+		}
+		if p == nil {
+			return nil, &Error{Op: "request", Code: CodeNoConnection, Err: errNoNodes, unsent: true}
+		}
+		if tried == nil {
+			tried = make(map[*endpoint]bool)
+		}
+		tried[p] = true
+		return p, nil
+	}
+}
+
+var errNoNodes = errors.New("no node of the cluster is known")
+
+// pick gives an endpoint that is not in tried, at random: a connected one, or else one whose last attempt to connect has not failed, or else any; nil
+// where there is none.
+func (t *topology) pick(tried map[*endpoint]bool) *endpoint {
+	n := len(t.ids)
+	if n == 0 {
+		return nil
+	}
+	var second, third *endpoint
+	for i, first := 0, rand.N(n); i < n; i++ {
+		p := t.byID[t.ids[(first+i)%n]].endpoint
+		if tried[p] {
+			continue
+		}
+		switch p.health() {
+		case NodeConnected:
+			return p
+		case NodeBackingOff:
+			third = p
+		default:
+			second = p
+		}
+	}
+	if second != nil {
+		return second
+	}
+	return third
+}
+
+// chooseController chooses the controller, and asks who that is where it is not known.
+func (c *Cluster) chooseController() chooser {
+	return func(ctx context.Context) (*endpoint, error) {
+		t := c.nodes.Load()
+		n := t.byID[t.controller]
+		if n == nil || c.isOld() {
+			if err := c.refresh(ctx, "", time.Now()); err != nil {
+				return nil, err
+			}
+			t = c.nodes.Load()
+			n = t.byID[t.controller]
+		}
+		if n == nil {
+			return nil, &Error{Op: "request", Code: CodeNoConnection, Err: errNoController, unsent: true}
+		}
+		return n.endpoint, nil
+	}
+}
+
+var errNoController = errors.New("the cluster names no controller")
+
+// misdirected reports whether a response says that its broker is not the controller. It looks at responses to what is for the controller only: they
+// are rare, and each has its code in another place.
+func (c *Cluster) misdirected(r kmsg.Request, response kmsg.Response) bool {
+	_, ok := r.(kmsg.AdminRequest)
+	return ok && !c.cfg.Cluster.Standalone && hasCode(reflect.ValueOf(response), codeNotController, 3)
+}
+
+// redirect reports, after a wait, whether a request that did not find the controller is to be sent to who is that now. The broker has done nothing, so it is safe.
+func (c *Cluster) redirect(ctx context.Context, tries int) bool {
+	if c.cfg.Cluster.NoResend || tries > 1 && !pause(ctx, backoff(tries-1, c.cfg.Cluster.Backoff, c.cfg.Cluster.MaxBackoff)) {
+		return false
+	}
+	c.distrust()
+	c.resent.Add(1)
+	return true
+}
+
+// hasCode reports whether a response has an error code, in itself or in what its lists have, so many levels deep.
+func hasCode(v reflect.Value, code int16, depth int) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		return !v.IsNil() && hasCode(v.Elem(), code, depth)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if v.Type().Elem().Kind() == reflect.Struct && hasCode(v.Index(i), code, depth-1) {
+				return true
+			}
+		}
+	case reflect.Struct:
+		if f := v.FieldByName("ErrorCode"); f.IsValid() && f.Kind() == reflect.Int16 && f.Int() == int64(code) {
+			return true
+		}
+		for i := range v.NumField() {
+			if depth > 0 && v.Field(i).Kind() == reflect.Slice && hasCode(v.Field(i), code, depth) {
+				return true
+			}
+		}
+	default:
+	}
+	return false
+}
