@@ -28,9 +28,10 @@ type strictBroker struct {
 	offered  []string           // mechanisms; none: SASL is not asked for, and refused
 	// verify answers a token: a challenge, whether that was the last one, and a refusal.
 	verify   func(mechanism string, token []byte) (challenge []byte, done bool, code int16, text string)
-	lifetime time.Duration // of sessions
-	slow     time.Duration // each request but those of SASL takes so long
-	throttle time.Duration // in answers to Heartbeat
+	lifetime time.Duration             // of sessions
+	slow     time.Duration             // each request but those of SASL takes so long
+	before   func(r kmsg.Request) bool // not nil: called with each request but those of SASL; false ends the connection
+	throttle time.Duration             // in answers to Heartbeat
 
 	mu         sync.Mutex
 	handshakes []string // mechanisms asked for
@@ -120,6 +121,9 @@ func (c *strictConn) serve() bool {
 	}
 	if c.slow > 0 {
 		<-time.After(c.slow)
+	}
+	if c.before != nil && !c.before(r) {
+		return false
 	}
 	response := r.ResponseKind()
 	switch r := r.(type) {

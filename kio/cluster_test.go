@@ -268,7 +268,9 @@ func TestNodesThatComeGoAndMoveAreFollowed(t *testing.T) {
 	if err := c.Refresh(t.Context()); err != nil || len(c.Nodes()) != 2 {
 		t.Errorf("after a node has gone: %v, %v", c.Nodes(), err)
 	}
-	_, err = kmsg.NewPtrApiVersionsRequest().RequestWith(t.Context(), c.To(1))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // for which it waits that the node comes back
+	defer cancel()
+	_, err = kmsg.NewPtrApiVersionsRequest().RequestWith(ctx, c.To(1))
 	var n *kio.NodeError
 	if !errors.As(err, &n) || n.Node != 1 || !asError(t, err).SafeToRetry() {
 		t.Errorf("a node that has gone: %v", err)

@@ -1,0 +1,141 @@
+package kio
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGateBoundsHowManyConnectAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(3, -1)
+		free := make(chan struct{})
+		var running, most atomic.Int32
+		var ended sync.WaitGroup
+		for range 10 {
+			ended.Add(1)
+			g.enter(&attempt{run: func() {
+				defer ended.Done()
+				if n := running.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				<-free
+				running.Add(-1)
+			}})
+		}
+		synctest.Wait()
+		if s := g.snapshot(); s.Running != 3 || s.Waiting != 7 || s.Started != 3 {
+			t.Errorf("%+v, want 3 running and 7 waiting", s)
+		}
+		close(free)
+		ended.Wait()
+		synctest.Wait()
+		if s := g.snapshot(); most.Load() != 3 || s.MaxRunning != 3 || s.Running != 0 || s.Waiting != 0 || s.Started != 10 {
+			t.Errorf("at most %d at a time, %+v; want 3", most.Load(), s)
+		}
+	})
+}
+
+func TestGateBoundsHowManyBeginInASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(100, 50)
+		began := time.Now()
+		var mu sync.Mutex
+		var starts []time.Duration
+		for range 200 {
+			g.enter(&attempt{run: func() {
+				mu.Lock()
+				starts = append(starts, time.Since(began))
+				mu.Unlock()
+			}})
+		}
+		<-time.After(10 * time.Second) // of the bubble's time
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(starts) != 200 {
+			t.Fatalf("%d have begun", len(starts))
+		}
+		for i := range starts {
+			for j := i; j < len(starts) && starts[j] < starts[i]+time.Second; j++ {
+				if n := j - i + 1; n > 50+6 { // what the burst of a tenth of a second adds
+					t.Fatalf("%d have begun within a second from %v on, want 50", n, starts[i])
+				}
+			}
+		}
+		if last := starts[len(starts)-1]; last > 4*time.Second {
+			t.Errorf("the last one has begun after %v: the rate is not used", last)
+		}
+	})
+}
+
+func TestGateServesThoseWhoFailedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(4, -1)
+		free := make(chan struct{})
+		var fresh, failing atomic.Int32
+		for range 8 {
+			g.enter(&attempt{failing: true, run: func() { failing.Add(1); <-free }})
+		}
+		synctest.Wait()
+		if n := failing.Load(); n != 2 {
+			t.Errorf("%d that failed the last time are under way, want half of 4", n)
+		}
+		for range 6 {
+			g.enter(&attempt{run: func() { fresh.Add(1) }})
+		}
+		synctest.Wait()
+		if n := fresh.Load(); n != 6 {
+			t.Errorf("%d of 6 that have not failed were let through", n)
+		}
+		close(free)
+		synctest.Wait()
+		if n := failing.Load(); n != 8 {
+			t.Errorf("%d of 8 have had their turn in the end", n)
+		}
+	})
+}
+
+func TestGateTakesBackWhatHasNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(1, -1)
+		free := make(chan struct{})
+		first := &attempt{run: func() { <-free }}
+		var ran atomic.Bool
+		second := &attempt{run: func() { ran.Store(true) }}
+		g.enter(first)
+		g.enter(second)
+		synctest.Wait()
+		if g.drop(first) {
+			t.Error("one under way was taken back")
+		}
+		if !g.drop(second) || g.drop(second) {
+			t.Error("one that waits is to be taken back, once")
+		}
+		close(free)
+		synctest.Wait()
+		if ran.Load() || g.snapshot().Waiting != 0 {
+			t.Errorf("it has run: %v, %+v", ran.Load(), g.snapshot())
+		}
+	})
+}
+
+func TestBackoffDoublesUpToItsBound(t *testing.T) {
+	for _, tt := range []struct {
+		failures int
+		top      time.Duration
+	}{{1, 100}, {2, 200}, {3, 400}, {4, 800}, {5, 1000}, {6, 1000}, {1000, 1000}} {
+		most := time.Duration(0)
+		for range 2000 {
+			most = max(most, backoff(tt.failures, 100, 1000))
+		}
+		if most > tt.top || most < tt.top*9/10 {
+			t.Errorf("after %d failures at most %d, want up to %d", tt.failures, most, tt.top)
+		}
+	}
+	if d := backoff(60, time.Hour, 1<<62); d < 0 {
+		t.Errorf("%v: overflow", d)
+	}
+}
