@@ -77,8 +77,7 @@ func (p *endpoint) get(ctx context.Context, class Class) (*link, error) {
 	}
 	if l := p.pickLocked(class); l != nil {
 		l.active.Add(1)
-		if int(l.active.Load()) > class.busyAt() && p.mayGrowLocked(class) {
-			p.grow[class] = true
+		if p.growLocked(l, class) {
 			p.pumpLocked()
 		}
 		p.mu.Unlock()
@@ -196,6 +195,15 @@ func (p *endpoint) countLocked(class Class) int {
 // mayGrowLocked reports whether the class may have one more connection, and none is on its way.
 func (p *endpoint) mayGrowLocked(class Class) bool {
 	return p.dialing[class] == 0 && !p.fullLocked() && p.countLocked(class) < p.cluster.cfg.Cluster.ConnsPerClass
+}
+
+// growLocked asks for one more connection for the class where its least busy one is busy, and reports whether it did.
+func (p *endpoint) growLocked(l *link, class Class) bool {
+	if int(l.active.Load()) <= class.busyAt() || !p.mayGrowLocked(class) {
+		return false
+	}
+	p.grow[class] = true
+	return true
 }
 
 // wantedLocked is a class that lacks a connection which no attempt is about to bring.
@@ -361,6 +369,7 @@ func (p *endpoint) serveLocked(l *link) {
 	if len(left) == 0 {
 		p.waiters = nil
 	}
+	p.growLocked(l, l.class)
 }
 
 // refuseLocked answers all who wait.

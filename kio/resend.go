@@ -94,7 +94,10 @@ func (c *Cluster) chooseNode(id int32) chooser {
 			}
 			n = c.nodes.Load().byID[id]
 		}
-		if n == nil {
+		switch {
+		case n == nil && c.cfg.Cluster.Standalone:
+			return nil, invalid("request", "", "node is %d, want 0 to %d, a place in the list of seeds", id, len(c.seeds)-1)
+		case n == nil:
 			asked = false // the next attempt asks again
 			return nil, &Error{Op: "request", Code: CodeNoConnection, Err: &NodeError{id}, unsent: true}
 		}
