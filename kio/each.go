@@ -14,6 +14,7 @@ type NodeResponse struct {
 	Node     Node
 	Response kmsg.Response // nil with an error
 	Err      error         // of type *Error
+	Elapsed  time.Duration // until the answer or the error, connecting included
 }
 
 // Each sends a request to all nodes at once, with one deadline for all, and gives what each has answered, by node id. Each node is asked in the version that fits it. r
@@ -29,8 +30,9 @@ func (c *Cluster) Each(ctx context.Context, r kmsg.Request) []NodeResponse {
 	var asking sync.WaitGroup
 	for i, n := range nodes {
 		asking.Go(func() { // one for each node for as long as it takes; the deadline ends it
+			began := time.Now()
 			response, err := c.RequestTo(ctx, n.ID, shallowCopy(r))
-			results[i] = NodeResponse{n, response, err}
+			results[i] = NodeResponse{n, response, err, time.Since(began)}
 		})
 	}
 	asking.Wait()

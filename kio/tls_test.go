@@ -22,15 +22,21 @@ import (
 	"kafkaio/kio"
 )
 
+// failer is a test, or the part of it that an example can stand in for.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // authority issues certificates.
 type authority struct {
-	t    *testing.T
+	t    failer
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	pool *x509.CertPool
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t failer) *authority {
 	t.Helper()
 	a := &authority{t: t, pool: x509.NewCertPool()}
 	der, key := a.issue(&x509.Certificate{
