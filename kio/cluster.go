@@ -31,15 +31,18 @@ type Cluster struct {
 	attempts sync.WaitGroup // attempts to connect that are queued or under way
 	work     tasks          // refreshes, and the ends of connections
 
-	nodes atomic.Pointer[topology]
+	born time.Time
 
 	// Lock order: mu, endpoint.mu, dialGate.mu.
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // by address
-	state     clusterState
 	meta      metadata
 	reaper    *time.Timer // nil while no connection is open
 
+	// Atomic. The first three are written with mu held.
+	nodes   atomic.Pointer[topology]
+	state   atomic.Uint32 // a clusterState
+	fresh   atomic.Int64  // until when the nodes are believed, in nanoseconds since born; 0: not any more
 	resent  atomic.Uint64
 	reaped  atomic.Uint64
 	drained chan struct{} // closed when Close has ended
@@ -49,7 +52,7 @@ type Cluster struct {
 //
 //	open ──> draining ──> closed
 //	  └────────────────────┘
-type clusterState uint8
+type clusterState uint32
 
 const (
 	clusterOpen     clusterState = iota
@@ -97,7 +100,7 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Cluster{engine: cfg.Engine, trace: trace, ctx: ctx, cancel: cancel, endpoints: make(map[string]*endpoint), drained: make(chan struct{})}
+	c := &Cluster{engine: cfg.Engine, trace: trace, born: time.Now(), ctx: ctx, cancel: cancel, endpoints: make(map[string]*endpoint), drained: make(chan struct{})}
 	for _, seed := range seeds {
 		addr, err := validate(seed, &cfg)
 		if err != nil {
@@ -169,25 +172,17 @@ func (c *Cluster) Broker(ctx context.Context, node int32, class Class) (*Broker,
 	if class >= numClasses {
 		return nil, invalid("request", "", "class is %d, want one of the constants", class)
 	}
-	if err := c.refusal(); err != nil {
-		return nil, c.trace.failed(asClusterError(err))
-	}
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
-	choose := c.chooseNode(node)
-	for try := 1; ; try++ {
-		p, err := choose(ctx)
-		if err == nil {
-			var l *link
-			if l, err = p.get(ctx, class); err == nil {
-				l.release()
-				return l.broker, nil
-			}
+	var b *Broker
+	err := c.try(ctx, c.chooseNode(node), func(ctx context.Context, p *endpoint) error {
+		l, err := p.get(ctx, class)
+		if err != nil {
+			return err
 		}
-		if !c.again(ctx, try, err) {
-			return nil, c.trace.failed(asClusterError(err))
-		}
-	}
+		l.release()
+		b = l.broker
+		return nil
+	})
+	return b, err
 }
 
 // bound puts the deadline of a call on its context.

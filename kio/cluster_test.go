@@ -315,38 +315,46 @@ func TestCloseEndsWhoWaits(t *testing.T) {
 }
 
 func TestClusterDrains(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		free := make(chan struct{})
+		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t), refused(t))
+		answered := make(chan error, 1)
+		go func() { answered <- fetch(context.Background(), c, 0) }()
+		waited := make(chan error, 1)
+		go func() { waited <- beat(context.Background(), c, 1) }()
+		eventually(t, "one is in flight", func() bool { return inFlight(c, 0) == 1 })
+		eventually(t, "and one waits for its broker", func() bool { return c.Stats().DialErrors > 1 })
+		shut := make(chan error, 1)
+		go func() { shut <- c.Shutdown(context.Background()) }()
+		eventually(t, "new requests are refused", func() bool { return errors.Is(beat(t.Context(), c, 0), net.ErrClosed) })
+		wantIs(t, <-waited, net.ErrClosed)
+		select {
+		case err := <-shut:
+			t.Errorf("Shutdown returned %v with a request in flight", err)
+		default:
+		}
+		close(free)
+		if err := <-answered; err != nil {
+			t.Errorf("the request in flight: %v", err)
+		}
+		if err := <-shut; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+}
+
+func TestADrainThatTakesTooLongIsCutOff(t *testing.T) {
 	cfg := config(t)
-	f := fakeCluster(t, kfake.NumBrokers(1))
 	free := make(chan struct{})
-	f.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
-		<-free
-		return nil, nil, false
-	})
-	c := mustOpenCluster(t, f.ListenAddrs(), cfg)
+	defer close(free)
+	c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t))
 	answered := make(chan error, 1)
-	go func() {
-		_, err := kmsg.NewPtrHeartbeatRequest().RequestWith(context.Background(), c)
-		answered <- err
-	}()
-	eventually(t, "it is in flight", func() bool { return c.Stats().Nodes[0].Conns[0].InFlight == 1 })
-	shut := make(chan error, 1)
-	go func() { shut <- c.Shutdown(context.Background()) }()
-	eventually(t, "new requests are refused", func() bool {
-		_, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), c)
-		return errors.Is(err, net.ErrClosed)
-	})
-	select {
-	case err := <-shut:
-		t.Errorf("Shutdown returned %v with a request in flight", err)
-	default:
-	}
-	close(free)
-	if err := <-answered; err != nil {
-		t.Errorf("the request in flight: %v", err)
-	}
-	if err := <-shut; err != nil {
-		t.Errorf("Shutdown: %v", err)
-	}
+	go func() { answered <- fetch(context.Background(), c, 0) }()
+	eventually(t, "it is in flight", func() bool { return inFlight(c, 0) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	wantIs(t, c.Shutdown(ctx), context.DeadlineExceeded)
+	wantIs(t, <-answered, net.ErrClosed)
 }
 
 func TestStandaloneNodesNeedNoMetadata(t *testing.T) {

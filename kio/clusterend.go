@@ -68,13 +68,7 @@ func (t *tasks) wait() {
 
 // refusal is why the Cluster takes no requests, nil while it does.
 func (c *Cluster) refusal() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.refusalLocked()
-}
-
-func (c *Cluster) refusalLocked() error {
-	switch c.state {
+	switch clusterState(c.state.Load()) {
 	case clusterOpen:
 		return nil
 	case clusterDraining:
@@ -84,6 +78,9 @@ func (c *Cluster) refusalLocked() error {
 	}
 }
 
+// isOpen reports whether it does.
+func (c *Cluster) isOpen() bool { return c.refusal() == nil }
+
 // Shutdown drains: it refuses new requests at once, also those that wait for a connection, lets those in flight be answered, and closes. When ctx ends first, what is
 // left is cut off and an error returned that matches the context's. It returns when everything is gone.
 func (c *Cluster) Shutdown(ctx context.Context) error {
@@ -91,8 +88,8 @@ func (c *Cluster) Shutdown(ctx context.Context) error {
 		return &Error{Op: "shutdown", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}
 	}
 	c.mu.Lock()
-	if c.state == clusterOpen {
-		c.state = clusterDraining
+	if c.isOpen() {
+		c.state.Store(uint32(clusterDraining))
 	}
 	c.mu.Unlock()
 	links := c.leaveAll(errClusterDraining)
@@ -114,12 +111,12 @@ func (c *Cluster) Close() error {
 		return &Error{Op: "close cluster", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}
 	}
 	c.mu.Lock()
-	if c.state == clusterClosed {
+	if clusterState(c.state.Load()) == clusterClosed {
 		c.mu.Unlock()
 		<-c.drained // by who was first
 		return nil
 	}
-	c.state = clusterClosed
+	c.state.Store(uint32(clusterClosed))
 	if c.reaper != nil {
 		c.reaper.Stop()
 	}

@@ -137,7 +137,9 @@ func (c *Cluster) learnCode(topic string, id [16]byte, code int16) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.meta.distrusted = c.meta.distrusted || code == codeListenerNotFound
+	if code == codeListenerNotFound {
+		c.fresh.Store(0)
+	}
 	if t := c.meta.topics[topic]; t != nil {
 		t.stale = true
 		return

@@ -11,15 +11,14 @@ import (
 
 // metadata is what a Cluster knows, and how it asks. Guarded by Cluster.mu.
 type metadata struct {
-	fetched    time.Time // when the refresh began that told of the nodes
-	distrusted bool      // somebody has seen that the nodes have changed
-	topics     map[string]*topicLeaders
-	flight     *flight             // the refresh that is under way
-	wanted     map[string]struct{} // topics for the next one
-	ended      time.Time           // of the last one
-	failures   int                 // in a row
-	refreshes  uint64
-	failed     uint64
+	fetched   time.Time // when the refresh began that told of the nodes
+	topics    map[string]*topicLeaders
+	flight    *flight             // the refresh that is under way
+	wanted    map[string]struct{} // topics for the next one
+	ended     time.Time           // of the last one
+	failures  int                 // in a row
+	refreshes uint64
+	failed    uint64
 }
 
 // topicLeaders are the leaders of a topic's partitions.
@@ -45,16 +44,12 @@ type flight struct {
 const minRefreshInterval = 100 * time.Millisecond
 
 // isOld reports whether the nodes are to be asked for anew.
-func (c *Cluster) isOld() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.meta.distrusted || time.Since(c.meta.fetched) > c.cfg.Cluster.MetadataMaxAge
-}
+func (c *Cluster) isOld() bool { return int64(time.Since(c.born)) >= c.fresh.Load() }
 
 // distrust makes the nodes be asked for anew when they are needed next.
 func (c *Cluster) distrust() {
 	c.mu.Lock()
-	c.meta.distrusted = true
+	c.fresh.Store(0)
 	c.mu.Unlock()
 }
 
@@ -66,7 +61,7 @@ func (c *Cluster) suspect(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.meta.distrusted = true
+	c.fresh.Store(0)
 	if c.cfg.Cluster.HoldOpen > 0 {
 		c.startLocked()
 	}
@@ -84,7 +79,7 @@ func (c *Cluster) revalidate() {
 
 // startLocked begins a refresh unless one is under way, or the Cluster is not open any more.
 func (c *Cluster) startLocked() {
-	if c.meta.flight != nil || c.state != clusterOpen {
+	if c.meta.flight != nil || !c.isOpen() {
 		return
 	}
 	f := &flight{topics: c.meta.wanted, done: make(chan struct{})}
@@ -101,9 +96,9 @@ func (c *Cluster) startLocked() {
 func (c *Cluster) refresh(ctx context.Context, topic string, since time.Time) error {
 	for {
 		c.mu.Lock()
-		if c.state != clusterOpen {
-			defer c.mu.Unlock()
-			return c.refusalLocked()
+		if err := c.refusal(); err != nil {
+			c.mu.Unlock()
+			return err
 		}
 		if topic == "" && !c.meta.fetched.Before(since) && !c.meta.fetched.IsZero() {
 			c.mu.Unlock()
@@ -173,8 +168,8 @@ func (c *Cluster) fly(f *flight) {
 		m.failures++
 		m.failed++
 		f.err = err
-		if c.state != clusterOpen {
-			f.err = c.refusalLocked()
+		if refusal := c.refusal(); refusal != nil {
+			f.err = refusal
 		}
 	} else {
 		m.failures = 0
@@ -305,7 +300,8 @@ func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error)
 
 // applyLocked takes over what a broker has told, and gives the endpoints that are nobody's any more.
 func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*endpoint) {
-	c.meta.fetched, c.meta.distrusted = began, false
+	c.meta.fetched = began
+	c.fresh.Store(int64(began.Add(c.cfg.Cluster.MetadataMaxAge).Sub(c.born)))
 	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
 	if answer.ClusterID != nil {
 		t.clusterID = *answer.ClusterID

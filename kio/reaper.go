@@ -15,7 +15,7 @@ func (c *Cluster) watchIdle() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.reaper == nil && c.state == clusterOpen {
+	if c.reaper == nil && c.isOpen() {
 		c.reaper = time.AfterFunc(every, c.reap)
 	}
 }
@@ -40,7 +40,7 @@ func (c *Cluster) reap() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != clusterOpen {
+	if !c.isOpen() {
 		return
 	}
 	if left == 0 {

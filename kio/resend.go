@@ -18,28 +18,56 @@ func (c *Cluster) request(ctx context.Context, r kmsg.Request, choose chooser) (
 	if r == nil {
 		return nil, c.trace.failed(invalid("request", "", "request is nil"))
 	}
+	class := ClassOf(r)
+	var response kmsg.Response
+	err := c.try(ctx, choose, func(ctx context.Context, p *endpoint) (err error) {
+		if response, err = p.request(ctx, class, r); err != nil {
+			return err
+		}
+		c.learn(response)
+		if c.misdirected(r, response) {
+			c.distrust()
+			return errMisdirected
+		}
+		return nil
+	})
+	if err == nil || err == errMisdirected { //nolint:errorlint // ours, and never wrapped: the answer tells who asked as much
+		return response, nil
+	}
+	return nil, err
+}
+
+// errMisdirected stands for an answer that names another controller. The broker has done nothing, so that it is safe to ask that one.
+var errMisdirected = errors.New("not the controller")
+
+// try calls do with the endpoint that choose gives, within the deadline of a call, until it succeeds or may not be tried again. Errors are of type *Error, or
+// errMisdirected.
+func (c *Cluster) try(ctx context.Context, choose chooser, do func(ctx context.Context, p *endpoint) error) error {
 	if err := c.refusal(); err != nil {
-		return nil, c.trace.failed(asClusterError(err))
+		return c.trace.failed(asClusterError(err))
 	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	class := ClassOf(r)
-	for try := 1; ; try++ {
+	var last error
+	for tries := 1; ; tries++ {
 		p, err := choose(ctx)
 		if err == nil {
-			var response kmsg.Response
-			response, err = p.request(ctx, class, r)
-			if err == nil {
-				c.learn(response)
-				if !c.misdirected(r, response) || !c.redirect(ctx, try) {
-					return response, nil
-				}
-				continue // and the controller is asked for
+			err = do(ctx, p)
+		}
+		if err == nil {
+			return nil
+		}
+		var n *NotConnectedError
+		if errors.As(err, &n) && n.end != nil && n.Last == nil {
+			n.Last = last // the time was up: what came before tells more
+		}
+		if !c.again(ctx, tries, err) {
+			if err == errMisdirected { //nolint:errorlint // see request
+				return err
 			}
+			return c.trace.failed(asClusterError(err))
 		}
-		if !c.again(ctx, try, err) {
-			return nil, c.trace.failed(asClusterError(err))
-		}
+		last = err
 	}
 }
 
@@ -182,16 +210,6 @@ var errNoController = errors.New("the cluster names no controller")
 func (c *Cluster) misdirected(r kmsg.Request, response kmsg.Response) bool {
 	_, ok := r.(kmsg.AdminRequest)
 	return ok && !c.cfg.Cluster.Standalone && hasCode(reflect.ValueOf(response), codeNotController, 3)
-}
-
-// redirect reports, after a wait, whether a request that did not find the controller is to be sent to who is that now. The broker has done nothing, so it is safe.
-func (c *Cluster) redirect(ctx context.Context, tries int) bool {
-	if c.cfg.Cluster.NoResend || tries > 1 && !pause(ctx, backoff(tries-1, c.cfg.Cluster.Backoff, c.cfg.Cluster.MaxBackoff)) {
-		return false
-	}
-	c.distrust()
-	c.resent.Add(1)
-	return true
 }
 
 // hasCode reports whether a response has an error code, in itself or in what its lists have, so many levels deep.
