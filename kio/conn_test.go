@@ -24,6 +24,9 @@ import (
 // short is a timeout that is meant to pass.
 const short = 30 * time.Millisecond
 
+// moment is one that is meant to pass, but not before what comes first has been done: the bytes are sent, the step is reached.
+const moment = 10 * short
+
 // big is more than the buffers of two kernels hold.
 var big = make([]byte, 16<<20)
 
@@ -387,11 +390,11 @@ func TestSendToAPeerThatDoesNotRead(t *testing.T) {
 		cfg.WriteBufferBytes = 64 << 10
 		c := dialScript(t, cfg, hostile.Silence)
 		message := big
-		n, err := c.Send(message, short)
+		n, err := c.Send(message, moment)
 		e := withCode(t, err, kio.CodeCannotSend)
 		wantIs(t, err, os.ErrDeadlineExceeded, kio.ErrPoisoned)
-		if n <= 0 || n >= len(message) || e.Bytes != n || e.Want != len(message) || !e.Timeout() || e.SafeToRetry() || e.Elapsed < short {
-			t.Errorf("Send: %d, %v, timeout %t, safe %t; want a part of the message after %v, and no retry", n, err, e.Timeout(), e.SafeToRetry(), short)
+		if n <= 0 || n >= len(message) || e.Bytes != n || e.Want != len(message) || !e.Timeout() || e.SafeToRetry() || e.Elapsed < moment {
+			t.Errorf("Send: %d, %v, timeout %t, safe %t; want a part of the message after %v, and no retry", n, err, e.Timeout(), e.SafeToRetry(), moment)
 		}
 		wantPoisoned(t, c)
 	})
@@ -420,7 +423,7 @@ func TestSendWithoutRoomForAByteLeavesTheConnectionUsable(t *testing.T) {
 		}
 		// The kernel may still find room for a while; once it does not, nothing of a message is taken.
 		eventually(t, "the buffers are full", func() bool {
-			_ = c.SetWriteDeadline(time.Now().Add(short))
+			_ = c.SetWriteDeadline(time.Now().Add(moment))
 			n, _ := c.Write(big)
 			_ = c.SetWriteDeadline(time.Time{})
 			return n == 0

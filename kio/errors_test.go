@@ -100,13 +100,13 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"a message given up in its middle",
-			conn(hostile.Silence, func(_ *testing.T, c *kio.Conn) error { _, err := c.Send(big, short); return err }),
+			conn(hostile.Silence, func(_ *testing.T, c *kio.Conn) error { _, err := c.Send(big, moment); return err }),
 			facts{code: kio.CodeCannotSend, is: []error{kio.ErrPoisoned, os.ErrDeadlineExceeded}, timeout: true, text: "cannot send (-1001): deadline exceeded in the middle of a message, which makes the connection unusable after "},
 		},
 		{
 			"after that",
 			conn(hostile.Silence, func(_ *testing.T, c *kio.Conn) error {
-				_, _ = c.Send(big, short)
+				_, _ = c.Send(big, moment)
 				_, err := c.Send([]byte{1}, 0)
 				return err
 			}),
@@ -143,17 +143,22 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"no answer in time",
-			broker(hostile.Stall, func(_ *testing.T, b *kio.Broker) error { return ask(b, short) }),
+			broker(hostile.Stall, func(_ *testing.T, b *kio.Broker) error { return ask(b, moment) }),
 			facts{code: kio.CodeNoAcknowledgement, is: []error{os.ErrDeadlineExceeded, context.DeadlineExceeded}, timeout: true, text: "no acknowledgement for sent request (-1002): deadline exceeded"},
 		},
 		{
 			"canceled",
-			broker(hostile.Stall, func(t *testing.T, b *kio.Broker) error {
+			func(t *testing.T, cfg kio.Config) error {
 				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(short, cancel)
-				_, err := b.RoundTrip(ctx, request(3, 9, "body"))
-				return err
-			}),
+				defer cancel()
+				return broker(func(p *hostile.Peer) {
+					_, _ = p.ReadRequest()
+					cancel()
+				}, func(_ *testing.T, b *kio.Broker) error {
+					_, err := b.RoundTrip(ctx, request(3, 9, "body"))
+					return err
+				})(t, cfg)
+			},
 			facts{code: kio.CodeNoAcknowledgement, is: []error{context.Canceled}, text: "context canceled"},
 		},
 		{
@@ -191,7 +196,7 @@ func TestErrors(t *testing.T) {
 			"ErrUnanswered",
 			broker(hostile.Stall, func(t *testing.T, b *kio.Broker) error {
 				for range 2 {
-					_ = ask(b, short)
+					_ = ask(b, moment)
 				}
 				<-b.Done()
 				return ask(b, patience)
@@ -202,7 +207,7 @@ func TestErrors(t *testing.T) {
 			"ErrPoisoned",
 			broker(hostile.Silence, func(t *testing.T, b *kio.Broker) error {
 				r := append(request(3, 9, ""), big...)
-				ctx, cancel := context.WithTimeout(t.Context(), 5*short)
+				ctx, cancel := context.WithTimeout(t.Context(), moment)
 				defer cancel()
 				_, _ = b.RoundTrip(ctx, r)
 				<-b.Done()

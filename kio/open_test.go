@@ -184,7 +184,7 @@ func TestAFailedOpeningNamesStepAndLikelyCause(t *testing.T) {
 		{"the end at once", scripts(hostile.CloseOnAccept), nil, kio.StepApiVersions, nil, false, "wants TLS (Config.TLS)"},
 		{"the end at ApiVersions", scripts(hostile.HalfClose(1)), nil, kio.StepApiVersions, io.EOF, false, "wants TLS (Config.TLS)"},
 		{"a reset at ApiVersions", scripts(hostile.Reset(1)), nil, kio.StepApiVersions, syscall.ECONNRESET, false, "wants TLS (Config.TLS)"},
-		{"silence", scripts(hostile.Stall), func(c *kio.Config) { c.DialTimeout = 5 * short }, kio.StepApiVersions, os.ErrDeadlineExceeded, true, "says nothing"},
+		{"silence", scripts(hostile.Stall), func(c *kio.Config) { c.DialTimeout = moment }, kio.StepApiVersions, os.ErrDeadlineExceeded, true, "says nothing"},
 		{"a TLS alert", scripts(hostile.Seq(hostile.Swallow(1), hostile.Banner([]byte(hostile.TLSAlert)))), nil, kio.StepApiVersions, nil, false, "set Config.TLS"},
 		{"HTTP", scripts(hostile.Seq(hostile.Swallow(1), hostile.Banner([]byte(hostile.HTTP)))), nil, kio.StepApiVersions, nil, false, "the peer answers in HTTP"},
 		{"another's answer", scripts(hostile.WrongCorrelation(nil)), nil, kio.StepApiVersions, nil, false, "does not speak Kafka's protocol"},
@@ -197,20 +197,20 @@ func TestAFailedOpeningNamesStepAndLikelyCause(t *testing.T) {
 		{"SASL where there is none", strict(&strictBroker{}), func(c *kio.Config) { c.SASL = user }, kio.StepSASLHandshake, nil, false, "ILLEGAL_SASL_STATE (34): this listener has no SASL"},
 		{"SASL that is not known", strict(&strictBroker{versions: map[int16][2]int16{18: {0, 3}}}), func(c *kio.Config) { c.SASL = user }, kio.StepSASLHandshake, nil, false, "does not know SASLHandshake"},
 		{"the end at the handshake", scripts(versionsThen(hostile.HalfClose(1))), func(c *kio.Config) { c.SASL = user }, kio.StepSASLHandshake, io.EOF, false, "in place of an answer"},
-		{"silence at the handshake", scripts(versionsThen(hostile.Stall)), func(c *kio.Config) { c.SASL, c.DialTimeout = user, 5*short }, kio.StepSASLHandshake, os.ErrDeadlineExceeded, true, "overloaded"},
+		{"silence at the handshake", scripts(versionsThen(hostile.Stall)), func(c *kio.Config) { c.SASL, c.DialTimeout = user, moment }, kio.StepSASLHandshake, os.ErrDeadlineExceeded, true, "overloaded"},
 		{"an unreadable handshake", scripts(versionsThen(body(0, 0, 0x7f, 0xff, 0xff, 0xff))), func(c *kio.Config) { c.SASL = user }, kio.StepSASLHandshake, nil, false, "does not speak Kafka's protocol"},
 		{
 			"a wrong password", strict(withSASL(password("other"))), func(c *kio.Config) { c.SASL = user }, kio.StepSASL, nil, false,
 			"the broker refuses PLAIN: SASL_AUTHENTICATION_FAILED (58): Authentication failed: Invalid username or password: check the credentials",
 		},
 		{"the end at authentication", scripts(versionsThen(hostile.Seq(body1(0, 0, 0, 0, 0, 0), hostile.HalfClose(1)))), func(c *kio.Config) { c.SASL = user }, kio.StepSASL, io.EOF, false, "it refuses the credentials"},
-		{"silence at authentication", scripts(versionsThen(hostile.Seq(body1(0, 0, 0, 0, 0, 0), hostile.Stall))), func(c *kio.Config) { c.SASL, c.DialTimeout = user, 5*short }, kio.StepSASL, os.ErrDeadlineExceeded, true, "in time"},
+		{"silence at authentication", scripts(versionsThen(hostile.Seq(body1(0, 0, 0, 0, 0, 0), hostile.Stall))), func(c *kio.Config) { c.SASL, c.DialTimeout = user, moment }, kio.StepSASL, os.ErrDeadlineExceeded, true, "in time"},
 		{"an unreadable authentication", scripts(versionsThen(hostile.Seq(body1(0, 0, 0, 0, 0, 0), body(0)))), func(c *kio.Config) { c.SASL = user }, kio.StepSASL, nil, false, "malformed"},
 		{"no credentials", strict(withSASL(nil)), func(c *kio.Config) {
 			c.SASL = []sasl.Mechanism{plain.Plain(func(context.Context) (plain.Auth, error) { return plain.Auth{}, errReached })}
 		}, kio.StepSASL, errReached, false, "PLAIN has no credentials"},
 		{"late credentials", strict(withSASL(nil)), func(c *kio.Config) {
-			c.DialTimeout = 5 * short
+			c.DialTimeout = moment
 			c.SASL = []sasl.Mechanism{plain.Plain(func(ctx context.Context) (plain.Auth, error) {
 				<-ctx.Done()
 				return plain.Auth{}, ctx.Err()
@@ -269,9 +269,12 @@ func TestANameThatIsNotKnownFailsAtItsStep(t *testing.T) {
 
 func TestACancelledOpeningEnds(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
-		b := hostile.Listen(t, hostile.Stall)
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(short, cancel)
+		defer cancel()
+		b := hostile.Listen(t, func(p *hostile.Peer) {
+			_, _ = p.ReadRequest() // ApiVersions
+			cancel()
+		})
 		_, err := kio.DialBroker(ctx, b.Addr(), cfg)
 		wantIs(t, err, context.Canceled)
 		if o := asOpenError(t, err); o.Step != kio.StepApiVersions || o.Hint != "" {

@@ -239,11 +239,11 @@ func TestResolverSlowerThanTheDialDeadline(t *testing.T) {
 		{"the context's deadline", time.Minute, 100 * time.Millisecond},
 	} {
 		cfg.DialTimeout = tt.timeout
-		ctx, cancel := context.WithTimeout(t.Context(), tt.by)
 		// The caller's own timers run on while the dial is stuck in the resolver.
 		ticked := make(chan struct{})
 		time.AfterFunc(10*time.Millisecond, func() { close(ticked) })
-		began := time.Now()
+		began := time.Now() // no later than the context's time
+		ctx, cancel := context.WithTimeout(t.Context(), tt.by)
 		_, err := kio.Dial(ctx, "slow.test:9092", cfg)
 		took := time.Since(began)
 		cancel()

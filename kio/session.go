@@ -35,7 +35,7 @@ type session struct {
 	// Immutable after newSession.
 	broker  *Broker
 	auth    *authenticator
-	timeout time.Duration // for each of: the credentials, and the exchange once nothing else is in flight
+	timeout time.Duration // for each of: the credentials, and the exchange; up to twice as long where that has waited behind other requests
 
 	held atomic.Bool // new requests wait for the re-authentication that is under way
 
@@ -95,9 +95,10 @@ func (s *session) renew() {
 	s.running = running
 	s.mu.Unlock()
 
+	exchange := make(chan bool, 1)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { s.watch(ctx, cancel) })
-	lifetime, since, err := s.reauthenticate(ctx)
+	watcher.Go(func() { s.watch(ctx, cancel, exchange) })
+	lifetime, since, err := s.reauthenticate(ctx, exchange)
 	cancel(nil)
 	watcher.Wait()
 
@@ -133,10 +134,12 @@ func (s *session) failed(err error) {
 var errRenewTimeout = fmt.Errorf("no end in time: %w", os.ErrDeadlineExceeded)
 
 // watch ends a re-authentication with its connection, and when it takes too long. What it waits for behind other requests does not count: they have their
-// own deadlines, and the connection its own patience with those that were given up (Config.MaxAbandonedAge). renew starts it, ends it and waits for it.
-func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc) {
-	timer := time.NewTimer(s.timeout)
+// own deadlines, and the connection its own patience with those that were given up (Config.MaxAbandonedAge). Nor does the wait for its turn. exchange tells
+// that the exchange begins, and whether behind others. renew starts it, ends it and waits for it.
+func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc, exchange <-chan bool) {
+	timer := time.NewTimer(s.timeout) // for the credentials
 	defer timer.Stop()
+	begun, behind := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,19 +147,26 @@ func (s *session) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-s.broker.conn.Done():
 			cancel(nil)
 			return
+		case behind = <-exchange:
+			begun = true
 		case <-timer.C:
-			if stats := s.broker.conn.Stats(); s.held.Load() && stats.InFlight+stats.Abandoned > 1 {
-				timer.Reset(s.timeout)
-				continue
+			stats := s.broker.conn.Stats()
+			switch {
+			case !begun && s.held.Load(): // it waits for its turn
+			case begun && stats.InFlight+stats.Abandoned > 1:
+			case behind: // the last of the others was answered a moment ago, maybe: from now on it counts
+				behind = false
+			default:
+				cancel(errRenewTimeout)
+				return
 			}
-			cancel(errRenewTimeout)
-			return
 		}
+		timer.Reset(s.timeout)
 	}
 }
 
-// reauthenticate does so once. Errors are of type *OpenError.
-func (s *session) reauthenticate(ctx context.Context) (lifetime time.Duration, since time.Time, err error) {
+// reauthenticate does so once, and tells when the exchange begins. Errors are of type *OpenError.
+func (s *session) reauthenticate(ctx context.Context, exchange chan<- bool) (lifetime time.Duration, since time.Time, err error) {
 	b := s.broker
 	failed := func(step Step, err error) error {
 		if cause := context.Cause(ctx); errors.Is(cause, errRenewTimeout) {
@@ -174,6 +184,8 @@ func (s *session) reauthenticate(ctx context.Context) (lifetime time.Duration, s
 		return 0, since, failed(StepSASLHandshake, err)
 	}
 	sent := time.Now()
+	stats := b.conn.Stats()
+	exchange <- stats.InFlight+stats.Abandoned > 0
 	if err := b.saslHandshake(ctx, s.auth); err != nil {
 		return 0, since, failed(StepSASLHandshake, err)
 	}

@@ -22,7 +22,7 @@ func TestSubmitsCallbackGetsErrorsOfThisPackage(t *testing.T) {
 			ended := make(chan error, 2)
 			done := func(_ []byte, err error) { ended <- err }
 			request := make([]byte, 8)
-			if err := b.Submit(request, time.Now().Add(10*time.Millisecond), done); err != nil {
+			if err := b.Submit(request, time.Now().Add(moment), done); err != nil {
 				t.Fatal(err)
 			}
 			err := <-ended

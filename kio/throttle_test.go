@@ -23,7 +23,7 @@ func heartbeat(t *testing.T, b *kio.Broker, version int16) {
 
 func TestAThrottledConnectionWaits(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
-		const wait = 300 * time.Millisecond
+		const wait = time.Second // in which five requests have to be asked
 		s := &strictBroker{throttle: wait}
 		b := mustDialBroker(t, s.listen(t), cfg)
 		heartbeat(t, b, 1) // before KIP-219 (version 2 here) the broker has waited already

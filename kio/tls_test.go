@@ -161,7 +161,7 @@ func TestAFailedTLSHandshakeNamesTheLikelyCause(t *testing.T) {
 			onEachDriver(t, func(t *testing.T, cfg kio.Config) {
 				cfg.TLS = tt.client
 				if tt.name == "silence" {
-					cfg.DialTimeout = 5 * short
+					cfg.DialTimeout = moment
 				}
 				b, err := kio.DialBroker(t.Context(), tt.broker(t), cfg)
 				if err == nil {
