@@ -71,9 +71,7 @@ func TestErrors(t *testing.T) {
 		{
 			"nobody listens",
 			func(t *testing.T, cfg kio.Config) error {
-				b := hostile.Listen(t)
-				b.Close()
-				_, err := kio.Dial(t.Context(), b.Addr(), cfg)
+				_, err := kio.Dial(t.Context(), hostile.Refused(t), cfg)
 				return err
 			},
 			facts{code: kio.CodeCannotConnect, is: []error{syscall.ECONNREFUSED}, safe: true, text: "cannot connect to broker (-1004)"},

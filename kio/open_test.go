@@ -144,14 +144,6 @@ func TestARawConnectionSaysNothing(t *testing.T) {
 	}
 }
 
-// refused listens nowhere.
-func refused(t *testing.T) string {
-	t.Helper()
-	b := hostile.Listen(t)
-	b.Close()
-	return b.Addr()
-}
-
 func TestAFailedOpeningNamesStepAndLikelyCause(t *testing.T) {
 	user := []sasl.Mechanism{plain.Auth{User: "alice", Pass: "secret"}.AsMechanism()}
 	scripts := func(scripts ...hostile.Script) func(*testing.T) string {
@@ -180,7 +172,7 @@ func TestAFailedOpeningNamesStepAndLikelyCause(t *testing.T) {
 		timeout bool
 		text    string
 	}{
-		{"nobody listens", refused, nil, kio.StepConnect, syscall.ECONNREFUSED, false, "nobody listens"},
+		{"nobody listens", func(t *testing.T) string { return hostile.Refused(t) }, nil, kio.StepConnect, syscall.ECONNREFUSED, false, "nobody listens"},
 		{"the end at once", scripts(hostile.CloseOnAccept), nil, kio.StepApiVersions, nil, false, "wants TLS (Config.TLS)"},
 		{"the end at ApiVersions", scripts(hostile.HalfClose(1)), nil, kio.StepApiVersions, io.EOF, false, "wants TLS (Config.TLS)"},
 		{"a reset at ApiVersions", scripts(hostile.Reset(1)), nil, kio.StepApiVersions, syscall.ECONNRESET, false, "wants TLS (Config.TLS)"},

@@ -293,13 +293,8 @@ func TestResolverSlowerThanTheCallersTimers(t *testing.T) {
 
 func TestDialWhereNobodyListens(t *testing.T) {
 	cfg := config(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	_ = ln.Close()
-	_, err = kio.Dial(t.Context(), addr, cfg)
+	addr := hostile.Refused(t)
+	_, err := kio.Dial(t.Context(), addr, cfg)
 	e := withCode(t, err, kio.CodeCannotConnect)
 	if e.Addr != addr || e.Elapsed <= 0 || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("error %v of %q after %v; want refused, with address and time", err, e.Addr, e.Elapsed)

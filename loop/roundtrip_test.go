@@ -169,9 +169,7 @@ func TestNamesAreTriedAtAllTheirAddresses(t *testing.T) {
 
 func TestDialFailsWithTheCause(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
-		b := hostileBroker(t, hostile.Answer(mirror))
-		refused := b.Addr()
-		b.Close()
+		refused := hostile.Refused(t)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
 		late, cancelLate := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))

@@ -334,3 +334,20 @@ func TestCloseEndsEveryScript(t *testing.T) {
 		})
 	}
 }
+
+func TestRefusedRefusesUntilTheEndOfTheTest(t *testing.T) {
+	leak.Check(t)
+	addr := hostile.Refused(t)
+	for range 3 {
+		if conn, err := net.DialTimeout("tcp", addr, patience); err == nil {
+			_ = conn.Close()
+			t.Fatal("connected, want it refused")
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%v, want it refused", err)
+		}
+	}
+	if ln, err := net.Listen("tcp", addr); err == nil {
+		_ = ln.Close()
+		t.Error("somebody else can listen there")
+	}
+}

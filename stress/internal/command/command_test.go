@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafkaio/internal/hostile"
 	"kafkaio/stress/internal/command"
 	"kafkaio/stress/internal/load"
 	"kafkaio/stress/internal/report"
@@ -145,7 +146,7 @@ func TestTimeouts(t *testing.T) {
 	check(t)
 	fake := startFake(t)
 	stall(fake)
-	start("--brokers", fake.ListenAddrs()[0], "--connections", "3", "--duration", "100ms", "--workload", "ping", "--timeout", "300ms").expect(t,
+	start("--brokers", fake.ListenAddrs()[0], "--connections", "3", "--duration", "500ms", "--workload", "ping", "--timeout", "2s").expect(t,
 		command.ExitFailures, []string{"timeout 3", "sent 3 = ok 0 + failed 3 + unanswered 0: holds"}, nil)
 }
 
@@ -177,12 +178,8 @@ func TestLimits(t *testing.T) {
 
 func TestNoBrokers(t *testing.T) {
 	check(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	start("--brokers", l.Addr().String()).expect(t, command.ExitCannotStart, nil, []string{"stress: ", l.Addr().String(), "refused"})
+	addr := hostile.Refused(t)
+	start("--brokers", addr).expect(t, command.ExitCannotStart, nil, []string{"stress: ", addr, "refused"})
 }
 
 func TestUsage(t *testing.T) {

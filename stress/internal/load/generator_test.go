@@ -2,7 +2,6 @@ package load_test
 
 import (
 	"context"
-	"net"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafkaio/internal/hostile"
 	"kafkaio/internal/leak"
 	"kafkaio/kio"
 	"kafkaio/stress/internal/load"
@@ -55,6 +55,16 @@ func brokersOf(t *testing.T, addrs []string, spec string) []load.Broker {
 		brokers = append(brokers, load.Broker{ID: b.ID, Addr: b.Addr, Requests: set})
 	}
 	return brokers
+}
+
+// apiVersions is the simplest of requests, for brokers that are not discovered.
+func apiVersions(t *testing.T) *workload.Set {
+	t.Helper()
+	set, err := workload.Build(workload.Target{Versions: workload.Versions{kmsg.ApiVersions: {Max: 3}}}, workload.Options{Mix: workload.Mix{workload.ApiVersions: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 func startFake(t *testing.T) *kfake.Cluster {
@@ -195,8 +205,8 @@ func TestSeedRepeats(t *testing.T) {
 
 func TestTimeoutsAreFailures(t *testing.T) {
 	check(t)
-	r := startResponder(t, responder.Config{Delay: 200 * time.Millisecond})
-	brokers := brokersOf(t, r.Addrs(), "apiversions")
+	r := startResponder(t, responder.Config{Delay: time.Minute}) // longer than the test
+	brokers := []load.Broker{{Addr: r.Addrs()[0], Requests: apiVersions(t)}}
 	g := mustNew(t, load.Config{Brokers: brokers, Connections: 2, Timeout: 20 * time.Millisecond})
 	result := run(t, g, func(p load.Progress) bool { return p.Failed >= 4 })
 	if result.Total.Failed < 4 || result.Total.Errors[load.ClassTimeout] != result.Total.Failed || result.Total.OK != 0 {
@@ -294,17 +304,8 @@ func TestRefusedRequestsPause(t *testing.T) {
 
 func TestOpenFailsWhereNobodyListens(t *testing.T) {
 	check(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	set, err := workload.Build(workload.Target{Versions: workload.Versions{kmsg.ApiVersions: {Max: 3}}}, workload.Options{Mix: workload.Mix{workload.ApiVersions: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := mustNew(t, load.Config{Brokers: []load.Broker{{Addr: l.Addr().String(), Requests: set}}, Connections: 100})
-	err = g.Open(t.Context())
+	g := mustNew(t, load.Config{Brokers: []load.Broker{{Addr: hostile.Refused(t), Requests: apiVersions(t)}}, Connections: 100})
+	err := g.Open(t.Context())
 	expect(t, err, "none of 100 connections could be opened")
 	r := g.Close()
 	if got := r.Unopened()[load.ClassRefused]; got != 100 || r.End != load.EndNotBegun || r.Clean() {
@@ -328,13 +329,9 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 func TestWhatIsLeftAfterTheDrainIsCutOff(t *testing.T) {
 	check(t)
 	r := startResponder(t, responder.Config{Delay: time.Hour})
-	set, err := workload.Build(workload.Target{Versions: workload.Versions{kmsg.ApiVersions: {Max: 3}}}, workload.Options{Mix: workload.Mix{workload.ApiVersions: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := mustNew(t, load.Config{Brokers: []load.Broker{{Addr: r.Addrs()[0], Requests: set}}, Connections: 5, InFlight: 2, Duration: time.Millisecond, Timeout: time.Hour})
+	g := mustNew(t, load.Config{Brokers: []load.Broker{{Addr: r.Addrs()[0], Requests: apiVersions(t)}}, Connections: 5, InFlight: 2, Timeout: time.Hour})
 	load.CutDrain(g)
-	result := run(t, g, nil)
+	result := run(t, g, func(load.Progress) bool { return r.Stats().Requests == 5 })
 	if result.Total.Unanswered != 5 || result.Total.Sent != 5 || len(result.Died()) != 0 {
 		t.Errorf("sent %d, unanswered %d, failed %v, died %v; want 5 unanswered, the first of each connection", result.Total.Sent, result.Total.Unanswered, result.Total.Errors, result.Died())
 	}

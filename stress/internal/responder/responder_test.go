@@ -387,15 +387,19 @@ func TestDropLeavesEveryNthUnanswered(t *testing.T) {
 }
 
 func TestSeveralAddressesAndLoops(t *testing.T) {
-	free := func() string {
+	var free []string
+	var holders [2]net.Listener // both at once, or the second may be given the port of the first
+	for i := range holders {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ln.Close()
-		return ln.Addr().String()
+		holders[i], free = ln, append(free, ln.Addr().String())
 	}
-	r := start(t, responder.Config{Addrs: []string{free(), free()}, Loops: 3, Delay: 50 * time.Microsecond})
+	for _, ln := range holders {
+		ln.Close()
+	}
+	r := start(t, responder.Config{Addrs: free, Loops: 3, Delay: 50 * time.Microsecond})
 	for i, addr := range append(r.Addrs(), r.Addrs()...) {
 		c := dial(t, addr)
 		write(t, c, encode(kmsg.NewPtrMetadataRequest(), 9, int32(i)))

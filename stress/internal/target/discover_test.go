@@ -2,7 +2,6 @@ package target_test
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafkaio/internal/hostile"
 	"kafkaio/kio"
 	"kafkaio/stress/internal/responder"
 	"kafkaio/stress/internal/target"
@@ -34,17 +34,6 @@ func discover(t *testing.T, cfg target.Config) (*target.Cluster, error) {
 		cfg.Kio.Timeout = 5 * time.Second
 	}
 	return target.Discover(ctx, cfg)
-}
-
-// deadAddr is an address at which nobody listens.
-func deadAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestDiscoverCreatesTheTopic(t *testing.T) {
@@ -131,17 +120,17 @@ func TestDiscoverOnTheResponder(t *testing.T) {
 
 func TestDiscoverTriesAllSeeds(t *testing.T) {
 	fake := start(t)
-	if _, err := discover(t, target.Config{Seeds: append([]string{deadAddr(t)}, fake.ListenAddrs()...)}); err != nil {
+	if _, err := discover(t, target.Config{Seeds: append([]string{hostile.Refused(t)}, fake.ListenAddrs()...)}); err != nil {
 		t.Errorf("the second seed lives: %v; want success", err)
 	}
-	a, b := deadAddr(t), deadAddr(t)
+	a, b := hostile.Refused(t), hostile.Refused(t)
 	if _, err := discover(t, target.Config{Seeds: []string{a, b}}); err == nil || !strings.Contains(err.Error(), a) || !strings.Contains(err.Error(), b) {
 		t.Errorf("no seed lives: %v; want an error that names both", err)
 	}
 }
 
 func TestDiscoverNamesABrokerThatIsDown(t *testing.T) {
-	dead := deadAddr(t)
+	dead := hostile.Refused(t)
 	r, err := responder.Start(responder.Config{Advertise: []string{dead}})
 	if err != nil {
 		t.Fatal(err)

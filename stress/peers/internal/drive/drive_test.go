@@ -19,14 +19,18 @@ func client(c *peer.Client) peer.Opener {
 
 func TestCallersAreCountedAndTimed(t *testing.T) {
 	slow := func() error { <-time.After(2 * time.Millisecond); return nil }
+	began := time.Now()
 	r, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{slow, slow}}), peer.Env{}, short)
+	beside := time.Since(began) - short.WarmUp - short.Window
 	if err != nil || r.Error != "" {
 		t.Fatal(err, r.Error)
 	}
-	if r.Requests < 4 || r.Requests > 52 || r.Samples < 4 || r.P50 < 2000 || r.Max < r.P99 || r.P99 < r.P50 {
+	// Two callers of 2 ms each, in a window that a busy machine makes longer, or counts too late.
+	most := 2 * ((short.Window+beside)/(2*time.Millisecond) + 1)
+	if r.Requests < 4 || r.Requests > uint64(most) || r.Samples < 4 || r.P50 < 2000 || r.Max < r.P99 || r.P99 < r.P50 {
 		t.Errorf("result %+v", r)
 	}
-	if r.Seconds < 0.05 || r.Seconds > 1 {
+	if r.Seconds < 0.05 || r.Seconds > (short.Window+beside).Seconds() {
 		t.Errorf("window of %v s, want about 0.05", r.Seconds)
 	}
 }
