@@ -89,34 +89,44 @@ func TestIdleConnectionsCauseNoPolling(t *testing.T) {
 func TestBusyPollIsObeyed(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		b := hostileBroker(t, answerIn)
-		spent := func(budget time.Duration) time.Duration {
+		const waits, wait = 4, 3 * time.Millisecond
+		// spent gives the time that was polled in some waits.
+		spent := func(budget time.Duration) func() time.Duration {
 			c, err := e.Dial(t.Context(), b.Addr(), loop.DialConfig{BusyPoll: budget})
 			if err != nil {
 				t.Fatal(err)
 			}
-			before := e.Stats()
-			for range 20 {
-				r := request(1, binary.BigEndian.AppendUint64(nil, uint64(3*time.Millisecond)))
-				if _, err := c.RoundTrip(t.Context(), r, patience); err != nil {
-					t.Fatal(err)
+			return func() time.Duration {
+				before := e.Stats()
+				for range waits {
+					r := request(1, binary.BigEndian.AppendUint64(nil, uint64(wait)))
+					if _, err := c.RoundTrip(t.Context(), r, patience); err != nil {
+						t.Fatal(err)
+					}
 				}
+				after := e.Stats()
+				return after.PollHit + after.PollMiss - before.PollHit - before.PollMiss
 			}
-			after := e.Stats()
-			return after.PollHit + after.PollMiss - before.PollHit - before.PollMiss
 		}
-		if d := spent(-1); d != 0 {
-			t.Errorf("never: polled %v", d)
-		}
-		d := spent(50 * time.Millisecond)
-		switch e.Driver() {
-		case loop.DriverEpoll:
-			if d < 20*time.Millisecond {
-				t.Errorf("50 ms: polled %v in 20 waits of 3 ms, want nearly all of them", d)
+		never, always := spent(-1), spent(50*time.Millisecond)
+		for range 5 {
+			if d := never(); d != 0 {
+				t.Errorf("never: polled %v", d)
 			}
-		default:
-			if d != 0 {
+		}
+		if e.Driver() != loop.DriverEpoll {
+			if d := always(); d != 0 {
 				t.Errorf("a driver that never polls has polled %v", d)
 			}
+			return
+		}
+		// Who else wants the cores takes time away from the polls, and never adds to them: the best of some rounds tells.
+		best := time.Duration(0)
+		for began := time.Now(); best < waits*wait/3 && time.Since(began) < patience; {
+			best = max(best, always())
+		}
+		if best < waits*wait/3 {
+			t.Errorf("50 ms: polled %v at best in %d waits of %v, want nearly all of them", best, waits, wait)
 		}
 	})
 }

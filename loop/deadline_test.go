@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -53,9 +54,11 @@ func TestADeadlineEndsTheCallAndItsLateAnswerIsDropped(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		g := newGate()
 		c := dial(t, e, hostileBroker(t, g.script).Addr(), loop.Limits{})
+		const enough = 150 * time.Millisecond // to be sent before the deadline
+		stalled := stalls()
 		began := time.Now()
-		_, err := c.RoundTrip(t.Context(), request(1, []byte("late")), 30*time.Millisecond)
-		took := time.Since(began)
+		_, err := c.RoundTrip(t.Context(), request(1, []byte("late")), enough)
+		took, late := time.Since(began), stalled()
 		var op *loop.OpError
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &op) || !op.Timeout() {
 			t.Fatalf("error = %v, want a deadline's", err)
@@ -63,20 +66,20 @@ func TestADeadlineEndsTheCallAndItsLateAnswerIsDropped(t *testing.T) {
 		if op.SafeToRetry() {
 			t.Error("SafeToRetry is true, but the request was sent")
 		}
-		if took < 30*time.Millisecond || took > 500*time.Millisecond {
-			t.Errorf("the call took %v, want 30 ms and little more", took)
+		if took < enough || took > enough+450*time.Millisecond+late {
+			t.Errorf("the call took %v, want %v and little more, on a machine that stalls for %v", took, enough, late)
 		}
 		if s := c.Stats(); s.Abandoned != 1 || s.InFlight != 0 || s.Timeouts != 1 {
 			t.Errorf("Stats = %+v, want one abandoned by deadline", s)
 		}
 		// By ctx, and by Submit, too.
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), enough)
 		defer cancel()
 		if _, err := c.RoundTrip(ctx, request(2, nil), 0); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("error = %v, want a deadline's", err)
 		}
 		ended := make(chan error, 1)
-		if err := c.Submit(request(3, nil), time.Now().Add(20*time.Millisecond), func(_ []byte, err error) { ended <- err }); err != nil {
+		if err := c.Submit(request(3, nil), time.Now().Add(enough), func(_ []byte, err error) { ended <- err }); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-ended; !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -110,12 +113,17 @@ func TestCancelFreesTheCallerAtOnce(t *testing.T) {
 			ended <- err
 		}()
 		<-g.requests
+		stalled := stalls()
+		began := time.Now()
 		cancel(cause)
-		within(t, time.Second, "the cancelled call", func() {
+		within(t, patience, "the cancelled call", func() {
 			if err := <-ended; !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
 				t.Errorf("error = %v, want context.Canceled and its cause", err)
 			}
 		})
+		if took, late := time.Since(began), stalled(); took > time.Second+late {
+			t.Errorf("the cancelled call ended after %v, on a machine that stalls for %v", took, late)
+		}
 		if _, err := c.RoundTrip(ctx, request(1, nil), 0); !errors.Is(err, context.Canceled) {
 			t.Errorf("error = %v, want context.Canceled", err)
 		}
@@ -132,18 +140,22 @@ func TestDeadlinesOfManyCallsAreKeptInMilliseconds(t *testing.T) {
 		b := hostileBroker(t, hostile.Stall)
 		conns := []*loop.Conn{dial(t, e, b.Addr(), loop.Limits{}), dial(t, e, b.Addr(), loop.Limits{})}
 		var wg sync.WaitGroup
-		for i := range 100 {
+		var late [100]time.Duration
+		stalled := stalls()
+		for i := range late {
 			wg.Go(func() {
 				d := time.Duration(100-i)*3*time.Millisecond + 5*time.Millisecond // later calls end earlier
 				began := time.Now()
 				_, err := conns[i%2].RoundTrip(t.Context(), request(int32(i), nil), d)
-				took := time.Since(began)
-				if !errors.Is(err, os.ErrDeadlineExceeded) || took < d || took > d+250*time.Millisecond {
-					t.Errorf("call with %v ended after %v: %v", d, took, err)
+				if late[i] = time.Since(began) - d; !errors.Is(err, os.ErrDeadlineExceeded) || late[i] < 0 {
+					t.Errorf("call with %v ended %v after its deadline: %v", d, late[i], err)
 				}
 			})
 		}
 		within(t, patience, "calls", wg.Wait)
+		if worst, stall := slices.Max(late[:]), stalled(); worst > 250*time.Millisecond+stall {
+			t.Errorf("a call ended %v after its deadline, on a machine that stalls for %v", worst, stall)
+		}
 	})
 }
 
@@ -151,14 +163,18 @@ func TestTooManyUnansweredRequestsCloseTheConnection(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		b := hostileBroker(t, hostile.Stall)
 		c := dial(t, e, b.Addr(), loop.Limits{MaxAbandoned: 3})
-		for i := range 4 {
-			if _, err := c.RoundTrip(t.Context(), request(int32(i), nil), 5*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatalf("call %d: %v", i, err)
+		var op *loop.OpError
+		for sent := 0; sent < 4; {
+			_, err := c.RoundTrip(t.Context(), request(int32(sent), nil), 5*time.Millisecond)
+			if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) {
+				t.Fatalf("call %d: %v", sent, err)
+			}
+			if !op.SafeToRetry() { // on a busy machine the deadline may pass before it is sent
+				sent++
 			}
 		}
 		within(t, patience, "the connection", func() { <-c.Done() })
 		_, err := c.RoundTrip(t.Context(), request(5, nil), patience)
-		var op *loop.OpError
 		if !errors.Is(err, loop.ErrUnanswered) || !errors.As(err, &op) || !op.SafeToRetry() {
 			t.Errorf("error = %v, want ErrUnanswered and safe to retry", err)
 		}
@@ -169,7 +185,7 @@ func TestARequestUnansweredForTooLongClosesTheConnection(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		b := hostileBroker(t, hostile.Stall)
 		c := dial(t, e, b.Addr(), loop.Limits{MaxAbandonedAge: 50 * time.Millisecond})
-		if _, err := c.RoundTrip(t.Context(), request(1, nil), 5*time.Millisecond); err == nil {
+		if _, err := c.RoundTrip(t.Context(), request(1, nil), 100*time.Millisecond); err == nil { // enough to be sent
 			t.Fatal("answered")
 		}
 		within(t, patience, "the connection", func() { <-c.Done() })
@@ -203,13 +219,14 @@ func TestConnectHasTheDeadlineOfItsContext(t *testing.T) {
 		addr := fullListener(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
+		stalled := stalls()
 		began := time.Now()
 		_, err := e.Dial(ctx, addr, loop.DialConfig{})
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("error = %v, want a deadline's", err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("the dial took %v", took)
+		if took, late := time.Since(began), stalled(); took > 2*time.Second+late {
+			t.Errorf("the dial took %v, on a machine that stalls for %v", took, late)
 		}
 		ctx, cancelNow := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Millisecond, cancelNow)

@@ -129,6 +129,27 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// stalls measures for how long this machine keeps a goroutine from running that has something to do: by how much the worst of many short timers was late
+// until stop. No deadline can be kept more exactly than that.
+func stalls() (stop func() time.Duration) {
+	const tick = time.Millisecond
+	over, worst := make(chan struct{}), make(chan time.Duration)
+	go func() { // ends with stop, which waits for it
+		var most time.Duration
+		for {
+			began := time.Now()
+			select {
+			case <-over:
+				worst <- max(most, time.Since(began)-tick)
+				return
+			case <-time.After(tick):
+				most = max(most, time.Since(began)-tick)
+			}
+		}
+	}()
+	return func() time.Duration { close(over); return <-worst }
+}
+
 // ends counts how often each of n requests has ended.
 type ends struct {
 	mu    sync.Mutex

@@ -24,9 +24,11 @@ func TestADeadlineSurvivesThePromotionFromTheLine(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = c.RoundTrip(t.Context(), request(1, body(1, 20<<20)), 0) })
 		eventually(t, "a stall", func() bool { return c.Stats().Stalls == 1 })
-		wg.Go(func() { _, _ = c.RoundTrip(t.Context(), request(2, nil), 100*time.Millisecond) })
-		eventually(t, "two in flight", func() bool { return c.Stats().InFlight == 2 })
-		within(t, 5*time.Second, "the third call", func() {
+		// By Submit, which returns when it is in flight.
+		if err := c.Submit(request(2, nil), time.Now().Add(100*time.Millisecond), func([]byte, error) {}); err != nil {
+			t.Fatal(err)
+		}
+		within(t, patience, "the third call", func() {
 			if _, err := c.RoundTrip(t.Context(), request(3, nil), 300*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("error = %v, want a deadline's", err)
 			}
@@ -54,7 +56,7 @@ func TestAnAnswerToWhatWasNotReadDoesNotHoldTheCaller(t *testing.T) {
 		}()
 		eventually(t, "a stall", func() bool { return c.Stats().Stalls > 0 })
 		close(answer)
-		within(t, 5*time.Second, "the call", func() { <-done })
+		within(t, patience, "the call", func() { <-done })
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,8 +28,7 @@ func TestTLSKeyUpdatesAreAnswered(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := writePEM(t, a.certificate(t, time.Now().Add(time.Hour)))
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
-		addr := freeAddr(t)
-		server := exec.Command(openssl, "s_server", "-accept", addr, "-cert", cert, "-key", key, "-tls1_3", "-naccept", "1")
+		server := exec.Command(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key, "-tls1_3", "-naccept", "1")
 		stdin, err := server.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -41,7 +39,13 @@ func TestTLSKeyUpdatesAreAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = stdin.Close(); _ = server.Process.Kill(); _ = server.Wait() })
-		eventually(t, "the server to listen", func() bool { return strings.Contains(out.String(), "ACCEPT") })
+		var addr string // which the server has chosen
+		eventually(t, "the server to listen", func() bool {
+			_, line, _ := strings.Cut(out.String(), "ACCEPT ")
+			line, _, listens := strings.Cut(line, "\n")
+			addr = line
+			return listens
+		})
 
 		c, err := dialTLS(t, e, addr, &tls.Config{RootCAs: a.pool})
 		if err != nil {
@@ -87,17 +91,6 @@ func writePEM(t *testing.T, c tls.Certificate) (cert, key string) {
 		}
 	}
 	return cert, key
-}
-
-// freeAddr is an address that nobody listens on, as far as can be known.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
 }
 
 // syncBuffer is a buffer that one goroutine writes and another reads.

@@ -261,7 +261,7 @@ func TestTLSCutRequestPoisonsTheConnection(t *testing.T) {
 		}
 		big := request(1, body(1, 32<<20))
 		within(t, patience, "the big request", func() {
-			_, err = c.RoundTrip(t.Context(), big, 100*time.Millisecond)
+			_, err = c.RoundTrip(t.Context(), big, 300*time.Millisecond)
 		})
 		var op *loop.OpError
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) || op.SafeToRetry() {
