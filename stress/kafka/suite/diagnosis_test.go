@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 
+	"kafkaio/internal/hostile"
 	"kafkaio/kio"
 	"kafkaio/stress/kafka/internal/cluster"
 )
@@ -114,15 +114,7 @@ func server(file func() string) func(*testing.T) string {
 }
 
 // nobody is an address on which nobody listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
+func nobody(t *testing.T) string { return hostile.Refused(t) }
 
 var mistakes = []wrong{
 	{
