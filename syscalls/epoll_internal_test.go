@@ -42,14 +42,18 @@ func TestEpollWaitForFallsBackWithoutPwait2(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = Close(epfd) }()
-	start := time.Now()
-	n, err := EpollWaitFor(epfd, make([]EpollEvent, 1), 300*time.Microsecond)
-	if n != 0 || err != nil {
-		t.Errorf("got %d, %v, want 0, nil", n, err)
+	took := time.Duration(0)
+	for range 5 { // again if a stray signal of the runtime cut the wait short
+		start := time.Now()
+		n, err := EpollWaitFor(epfd, make([]EpollEvent, 1), 300*time.Microsecond)
+		if n != 0 || err != nil {
+			t.Errorf("got %d, %v, want 0, nil", n, err)
+		}
+		if took = time.Since(start); took >= 300*time.Microsecond {
+			return
+		}
 	}
-	if took := time.Since(start); took < 300*time.Microsecond {
-		t.Errorf("waited %v, want 300µs at least", took)
-	}
+	t.Errorf("waited %v, want 300µs at least", took)
 }
 
 func TestEpollResultHidesInterruption(t *testing.T) {

@@ -31,11 +31,15 @@ func TestWaitWritableTellsRoomFromNone(t *testing.T) {
 			break
 		}
 	}
-	began := time.Now()
-	if ok, err := syscalls.WaitWritable(pair[0], 20*time.Millisecond); ok || err != nil {
-		t.Errorf("without room: %v, %v, want false", ok, err)
+	took := time.Duration(0)
+	for range 5 { // again if a stray signal of the runtime cut the wait short
+		began := time.Now()
+		if ok, err := syscalls.WaitWritable(pair[0], 20*time.Millisecond); ok || err != nil {
+			t.Errorf("without room: %v, %v, want false", ok, err)
+		}
+		if took = time.Since(began); took >= 15*time.Millisecond {
+			return
+		}
 	}
-	if took := time.Since(began); took < 15*time.Millisecond {
-		t.Errorf("waited %v, want 20 ms", took)
-	}
+	t.Errorf("waited %v, want 20 ms", took)
 }
