@@ -45,6 +45,7 @@ type Conn struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
+	to     string                             // what it is connected to: addr, or DialConfig.ConnectTo
 	limits *Limits                            // shared by all connections with the same
 	wrap   func(addr string, err error) error // DialConfig.WrapError
 	onEnd  func(cause error)                  // DialConfig.OnEnd
@@ -103,8 +104,11 @@ func (c *Conn) LocalAddr() net.Addr {
 
 // RemoteAddr is the address of the peer's end.
 func (c *Conn) RemoteAddr() net.Addr {
-	return remoteAddr(c.addr, c.reg)
+	return remoteAddr(c.to, c.reg)
 }
+
+// ConnectedTo is the address that was connected to: Addr, or DialConfig.ConnectTo.
+func (c *Conn) ConnectedTo() string { return c.to }
 
 // enterLocked is the one place where the state changes.
 func (c *Conn) enterLocked(s connState) {

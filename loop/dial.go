@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,7 +16,7 @@ import (
 type DialConfig struct {
 	// IPVersion is 4 or 6 to use only addresses of that version; 0 uses both.
 	IPVersion int
-	// Socket is set on the socket before it connects. Ignored with Dialer.
+	// Socket is set on the socket before it connects; on a *net.TCPConn of Dialer, when that has returned it.
 	Socket SocketOptions
 	// Limits bound a Conn; streams ignore them.
 	Limits Limits
@@ -35,7 +36,13 @@ type DialConfig struct {
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It should return a
 	// *net.TCPConn or *net.UnixConn; anything else costs two goroutines that copy.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+	// ConnectTo, if not empty, is an address to connect to in place of the one that Dial is given, in the same form: a tunnel's end. The peer is known by the
+	// other one nevertheless: TLS verifies its host, errors and statistics name it.
+	ConnectTo string
 }
+
+// destination is the address that a dial of addr connects to.
+func (cfg *DialConfig) destination(addr string) string { return cmp.Or(cfg.ConnectTo, addr) }
 
 // attemptDelay is how long one address may take before the next is tried beside it (RFC 8305 section 5, "Connection Attempt Delay").
 const attemptDelay = 250 * time.Millisecond
@@ -46,7 +53,7 @@ const UnixPrefix = "unix:"
 // Dial connects to addr, a host:port whose host may be a name or an IP literal, or the path of a Unix socket after UnixPrefix. A name is tried
 // at all its addresses. The deadline of ctx bounds all of it: look-up, connecting, the TLS handshake (on gnet, registration waits for the loop). Not from a loop's goroutine. Errors are of type *OpError.
 func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, error) {
-	o, err := e.open(ctx, addr, &cfg)
+	o, err := e.open(ctx, cfg.destination(addr), &cfg)
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
@@ -67,7 +74,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 // newConn makes a connection that is not on a loop yet.
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	c := &Conn{engine: e, addr: addr, to: cfg.destination(addr), limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))
@@ -76,11 +83,12 @@ func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 
 // DialStream is Dial for a connection of bytes.
 func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*Stream, error) {
-	o, err := e.open(ctx, addr, &cfg)
+	o, err := e.open(ctx, cfg.destination(addr), &cfg)
 	if err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
 	s := newStream(e, addr, cfg.BusyPoll)
+	s.to = cfg.destination(addr)
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
@@ -93,7 +101,7 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	return s, nil
 }
 
-// open connects without registering.
+// open connects to addr without registering.
 func (e *Engine) open(ctx context.Context, addr string, cfg *DialConfig) (opened, error) {
 	if e.onLoop() {
 		return nil, ErrOnLoop
@@ -108,6 +116,10 @@ func (e *Engine) open(ctx context.Context, addr string, cfg *DialConfig) (opened
 		}
 		nc, err := cfg.Dialer(ctx, network, address)
 		if err != nil {
+			return nil, deadlineOf(ctx, err)
+		}
+		if err := cfg.Socket.applyTo(nc); err != nil {
+			_ = nc.Close()
 			return nil, err
 		}
 		return e.driver.adopt(nc)
@@ -287,9 +299,9 @@ func (e *Engine) connectFirst(ctx context.Context, targets []target, so *SocketO
 	return nil, &AttemptsError{failed}
 }
 
-// remoteAddr is the address of the peer's end, which for a Unix socket is the path that was dialled.
-func remoteAddr(addr string, r registration) net.Addr {
-	if path, ok := strings.CutPrefix(addr, UnixPrefix); ok {
+// remoteAddr is the address of the peer's end, which for a Unix socket is the path that was connected to.
+func remoteAddr(to string, r registration) net.Addr {
+	if path, ok := strings.CutPrefix(to, UnixPrefix); ok {
 		return &net.UnixAddr{Name: path, Net: "unix"}
 	}
 	_, remote := r.addrs()

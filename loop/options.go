@@ -2,6 +2,8 @@ package loop
 
 import (
 	"errors"
+	"net"
+	"os"
 
 	"kafkaio/syscalls"
 )
@@ -16,6 +18,24 @@ func (o *SocketOptions) apply(fd int) error {
 		when(o.WriteBufferBytes > 0, func() error { return syscalls.SetWriteBuffer(fd, o.WriteBufferBytes) }),
 		need(syscalls.SetNoSigpipe(fd)),
 	)
+}
+
+// applyTo sets the options on a connection that somebody else's dialer has made, if it is one of TCP: they then hold through a proxy as they do without.
+// What the handshake fixes, the scale of the receive window, they come too late for.
+func (o *SocketOptions) applyTo(nc net.Conn) error {
+	c, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	if err := rc.Control(func(fd uintptr) { set = o.apply(int(fd)) }); err != nil {
+		return err
+	}
+	return os.NewSyscallError("setsockopt", set)
 }
 
 func (o *SocketOptions) applyKeepAlive(fd int) error {

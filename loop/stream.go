@@ -24,6 +24,7 @@ type Stream struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
+	to     string // what it is connected to: addr, or DialConfig.ConnectTo
 	reg    registration
 	budget time.Duration // DialConfig.BusyPoll
 
@@ -74,8 +75,11 @@ func (s *Stream) LocalAddr() net.Addr {
 
 // RemoteAddr is the address of the peer's end.
 func (s *Stream) RemoteAddr() net.Addr {
-	return remoteAddr(s.addr, s.reg)
+	return remoteAddr(s.to, s.reg)
 }
+
+// ConnectedTo is the address that was connected to: Addr, or DialConfig.ConnectTo.
+func (s *Stream) ConnectedTo() string { return s.to }
 
 func (s *Stream) onOpen(r registration, fd int) {
 	s.reg = r
