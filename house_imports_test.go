@@ -14,6 +14,7 @@ const (
 	xsys       = "golang.org/x/sys"
 	kmsg       = "github.com/twmb/franz-go/pkg/kmsg"
 	sasl       = "github.com/twmb/franz-go/pkg/sasl"
+	xproxy     = "golang.org/x/net/proxy"
 )
 
 // anything stands for every module that is not banned elsewhere in a layer.
@@ -51,7 +52,7 @@ var layers = []layer{
 		why: "loop stands on frame and syscalls and alone knows gnet; it knows nothing of the clients above it",
 	},
 	{
-		folder: "kio", own: []string{"loop", "frame", "internal/invariants"}, foreign: []string{kmsg, sasl},
+		folder: "kio", own: []string{"loop", "frame", "internal/invariants"}, foreign: []string{kmsg, sasl, xproxy},
 		why: "kio is blocking calls over loop: descriptors and gnet are hidden below it, or the driver could not be exchanged",
 	},
 	{

@@ -45,7 +45,7 @@ func (b *Broker) Addr() string { return b.addr }
 // LocalAddr is the address of this end.
 func (b *Broker) LocalAddr() net.Addr { return b.conn.LocalAddr() }
 
-// RemoteAddr is the address of the broker's end.
+// RemoteAddr is the address of the other end: the broker's or, with Config.MapAddr or a proxy, that of what stands in between.
 func (b *Broker) RemoteAddr() net.Addr { return b.conn.RemoteAddr() }
 
 // RoundTrip sends a request and waits for its answer. Not from a callback of Submit, which would wait for itself.
@@ -223,7 +223,7 @@ func (b *Broker) isIdle() bool {
 
 // fail ends the connection for a reason of this side's, which all further errors tell.
 func (b *Broker) fail(err error) {
-	_ = b.trace.failed(&Error{Op: "keep open", Addr: b.addr, Code: CodeNoConnection, Err: err})
+	_ = b.trace.failed(&Error{Op: "keep open", Addr: b.addr, MappedTo: mappedTo(b.addr, b.conn.ConnectedTo()), Code: CodeNoConnection, Err: err})
 	b.why.CompareAndSwap(nil, &endError{err})
 	_ = b.conn.Close() // never fails
 	b.throttle.stop()
@@ -232,6 +232,7 @@ func (b *Broker) fail(err error) {
 // wrap makes of an error of the loop one of ours.
 func (b *Broker) wrap(op string, err error) *Error {
 	e := wrapOp(op, b.addr, err)
+	e.MappedTo = mappedTo(b.addr, b.conn.ConnectedTo())
 	switch why := b.why.Load(); {
 	case why != nil && (errors.Is(e.Err, loop.ErrClosed) || hungUp(e.Err)):
 		e.Err = why // a broker that refuses also ends the connection: whichever came first, this is why

@@ -117,8 +117,14 @@ type Config struct {
 
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
-	// Dialer opens connections in place of the engine, for proxies and tunnels; nil is the engine. It must return a *net.TCPConn or a
-	// *net.UnixConn. network is "tcp", "tcp4", "tcp6" or "unix"; names are then its business, and so are socket options.
+	// MapAddr gives the address to connect to in place of a broker's, for tunnels, port forwarding and NAT; nil changes nothing. It is called once for each dial, on
+	// its goroutine, with the address as it was given or advertised, with its port: host:port or unix:path. It returns the like; without a port it
+	// keeps that of the broker. Empty, or what it was given, is no change. Only the connection goes elsewhere: TLS verifies, mechanisms of SASL are told, and
+	// Addr, errors and statistics name the broker's own address. It must not block. See AddrMap for a table.
+	MapAddr func(addr string) string
+	// Dialer opens connections in place of the engine, for proxies (SOCKS5) and tunnels; nil is the engine. It gets what MapAddr gives, must heed its
+	// context, and should return a *net.TCPConn or a *net.UnixConn: anything else costs two goroutines that copy. network is "tcp", "tcp4", "tcp6" or
+	// "unix"; names are then its business. The socket options above are set on a *net.TCPConn that it returns, over its own.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// Engine runs the connection; nil is the engine that all such connections share.
 	Engine *Engine

@@ -57,7 +57,7 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Conn, error) {
 	}
 	ctx, cancel := d.start(ctx)
 	defer cancel()
-	s, err := d.engine.loops.DialStream(ctx, d.addr, d.cfg.dialConfig())
+	s, err := d.engine.loops.DialStream(ctx, d.addr, d.dialConfig())
 	if err != nil {
 		return nil, d.failed(ctx, err)
 	}
@@ -75,7 +75,7 @@ func (c *Conn) Addr() string { return c.addr }
 // LocalAddr is the address of this end.
 func (c *Conn) LocalAddr() net.Addr { return c.stream.LocalAddr() }
 
-// RemoteAddr is the address of the broker's end.
+// RemoteAddr is the address of the other end: the broker's or, with Config.MapAddr or a proxy, that of what stands in between.
 func (c *Conn) RemoteAddr() net.Addr { return c.stream.RemoteAddr() }
 
 // IsAlive reports whether the connection is open at both ends as far as this one can know: false after Close, after a message that was given up
@@ -309,8 +309,9 @@ func (c *Conn) gone() error {
 	return io.EOF // seen by the kernel, and not yet by the loop; a reset would read the same
 }
 
-// failed tells the debug output.
+// failed completes an error and tells the debug output.
 func (c *Conn) failed(e *Error) error {
+	e.MappedTo = mappedTo(c.addr, c.stream.ConnectedTo())
 	if c.trace != nil {
 		return c.trace.failed(e)
 	}

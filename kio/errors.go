@@ -88,6 +88,8 @@ type Error struct {
 	Elapsed time.Duration // since the operation began; 0 where that was not measured
 	Err     error         // the cause; never nil
 	unsent  bool
+
+	MappedTo string // where Config.MapAddr has sent the connection in Addr's stead; empty where it has not
 }
 
 // Error tells operation, peer, class, cause, and how far it got.
@@ -98,6 +100,9 @@ func (e *Error) Error() string {
 	if e.Addr != "" {
 		b.WriteString(" ")
 		b.WriteString(plain(e.Addr))
+	}
+	if e.MappedTo != "" {
+		b.WriteString(" (mapped to " + plain(e.MappedTo) + ")")
 	}
 	fmt.Fprintf(&b, ": %v (%d): %v", e.Code, int(e.Code), e.Err)
 	if e.Want > 0 {

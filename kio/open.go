@@ -62,7 +62,7 @@ func (d *dial) dialBroker(ctx context.Context) (*Broker, error) {
 		maxThrottle:     d.cfg.MaxThrottle,
 		pins:            newPins(d.cfg.MaxVersions),
 	}
-	dc := d.cfg.dialConfig()
+	dc := d.dialConfig()
 	dc.WrapError = b.wrapSubmit
 	if d.ended != nil {
 		dc.OnEnd = func(error) { d.ended(b) }

@@ -20,6 +20,7 @@ type Step string
 const (
 	StepResolve          Step = "resolve"
 	StepConnect          Step = "connect"
+	StepProxy            Step = "proxy" // in place of the two before, with SOCKS5
 	StepTLS              Step = "TLS handshake"
 	StepApiVersions      Step = "ApiVersions"
 	StepSASLHandshake    Step = "SASL handshake"
@@ -101,6 +102,7 @@ func (c *Config) hint(step Step, err error) string {
 		size     *frame.SizeError
 		auth     *AuthError
 		mismatch *CorrelationError
+		proxied  *ProxyError
 	)
 	switch {
 	case errors.As(err, &size) && size.Foreign == frame.ForeignTLSAlert && c.TLS == nil:
@@ -109,6 +111,8 @@ func (c *Config) hint(step Step, err error) string {
 		return "" // it says it all
 	case errors.As(err, &auth):
 		return authHint(auth)
+	case step == StepProxy && errors.As(err, &proxied):
+		return proxied.hint()
 	case errors.As(err, &mismatch), errors.Is(err, errAnswer), errors.Is(err, loop.ErrShortFrame):
 		return "the port does not speak Kafka's protocol"
 	}

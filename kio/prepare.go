@@ -14,6 +14,7 @@ import (
 type dial struct {
 	cfg    Config // with its defaults
 	addr   string // with its port
+	to     string // what to connect to: addr, or what Config.MapAddr gives for it
 	engine *Engine
 	trace  *tracer // nil: no debug output
 	began  time.Time
@@ -23,11 +24,11 @@ type dial struct {
 // prepare validates before anything is sent or resolved.
 func prepare(addr string, cfg Config) (*dial, error) {
 	trace := newTracer(&cfg)
-	addr, invalid := validate(addr, &cfg)
+	addr, to, invalid := validate(addr, &cfg)
 	if invalid != nil {
 		return nil, trace.failed(invalid)
 	}
-	d := &dial{cfg: cfg.withDefaults(), addr: addr, engine: cfg.Engine, trace: trace}
+	d := &dial{cfg: cfg.withDefaults(), addr: addr, to: to, engine: cfg.Engine, trace: trace}
 	if d.engine == nil {
 		var err error
 		if d.engine, err = sharedEngine(); err != nil {
@@ -41,7 +42,7 @@ func prepare(addr string, cfg Config) (*dial, error) {
 func (d *dial) start(ctx context.Context) (context.Context, context.CancelFunc) {
 	d.began = time.Now()
 	if d.trace != nil {
-		d.trace.event("dialing", "addr", d.addr, "timeout", d.cfg.DialTimeout)
+		d.trace.event("dialing", d.withRoute("addr", d.addr, "timeout", d.cfg.DialTimeout)...)
 		ctx = d.trace.watchDial(ctx, d.addr)
 	}
 	return context.WithTimeout(ctx, d.cfg.DialTimeout)
@@ -57,7 +58,7 @@ func (d *dial) connected(local, remote net.Addr) {
 // failed turns an error of a dial, the loop's or an *OpenError, into ours. It is CodeCannotConnect, but for a name that exists with addresses of the
 // other IP version only, and for a call that cannot be made where it was made.
 func (d *dial) failed(ctx context.Context, err error) error {
-	e := &Error{Op: "dial", Addr: d.addr, Code: CodeCannotConnect, Err: withoutOp(err), unsent: true}
+	e := &Error{Op: "dial", Addr: d.addr, MappedTo: mappedTo(d.addr, d.to), Code: CodeCannotConnect, Err: withoutOp(err), unsent: true}
 	var opened *OpenError
 	switch {
 	case errors.As(err, &opened):
@@ -77,6 +78,7 @@ func (d *dial) failed(ctx context.Context, err error) error {
 // stepOf is the step at which the loop's part of a dial failed.
 func stepOf(err error) Step {
 	var (
+		proxied   *ProxyError
 		dns       *net.DNSError
 		unsuited  *net.AddrError
 		handshake *loop.HandshakeError
@@ -84,6 +86,8 @@ func stepOf(err error) Step {
 	switch {
 	case errors.As(err, &handshake):
 		return StepTLS
+	case errors.As(err, &proxied):
+		return StepProxy
 	case errors.As(err, &dns), errors.As(err, &unsuited):
 		return StepResolve
 	default:
@@ -103,7 +107,7 @@ func (d *dial) isOtherVersion(ctx context.Context, err error) bool {
 	if !notFound && !errors.As(err, &unsuited) {
 		return false
 	}
-	host, _, err := net.SplitHostPort(d.addr)
+	host, _, err := net.SplitHostPort(d.to)
 	if err != nil {
 		return false
 	}

@@ -60,7 +60,7 @@ func (b *Broker) Request(ctx context.Context, r kmsg.Request) (kmsg.Response, er
 	}
 	response, err := parseResponse(answer, r)
 	if err != nil {
-		return nil, b.trace.failed(&Error{Op: "request", Addr: b.addr, Code: CodeNotReceived, Err: err, Bytes: len(answer)})
+		return nil, b.trace.failed(&Error{Op: "request", Addr: b.addr, MappedTo: mappedTo(b.addr, b.conn.ConnectedTo()), Code: CodeNotReceived, Err: err, Bytes: len(answer)})
 	}
 	if t, ok := response.(kmsg.ThrottleResponse); ok {
 		if millis, after := t.Throttle(); millis > 0 && after { // before KIP-219 the broker has waited already

@@ -22,12 +22,12 @@ const (
 	anyDuration       = time.Duration(1<<63 - 1)       // the upper bound of a field without one
 )
 
-// validate checks address and configuration, before anything is resolved or sent, and gives the address with its port.
-func validate(addr string, cfg *Config) (string, *Error) {
+// validate checks address and configuration, before anything is resolved or sent, and gives the address with its port, and what to connect to in its stead.
+func validate(addr string, cfg *Config) (known, to string, refused *Error) {
 	if err := cfg.validate(addr); err != nil {
-		return addr, err
+		return addr, addr, err
 	}
-	return validateAddr(addr, cfg.IPVersion)
+	return cfg.route(addr)
 }
 
 // validate checks the fields as the caller has set them, zeros included, which stand for the defaults.
@@ -99,16 +99,21 @@ func (c *Config) validate(addr string) *Error {
 // maxClientIDBytes is the longest client id: a nullable string with a 16-bit length (RequestHeader.json).
 const maxClientIDBytes = 1<<15 - 1
 
-// validateAddr checks an address and completes it with the default port. The host stays as it was given, but for an IPv4 address in IPv6
-// notation (::ffff:192.0.2.1), which is IPv4 on the wire and counts as that.
+// validateAddr checks an address and completes it with the default port.
 func validateAddr(addr string, version IPVersion) (string, *Error) {
+	return completeAddr(addr, version, strconv.Itoa(DefaultPort))
+}
+
+// completeAddr checks an address and completes it with a port. The host stays as it was given, but for an IPv4 address in IPv6
+// notation (::ffff:192.0.2.1), which is IPv4 on the wire and counts as that.
+func completeAddr(addr string, version IPVersion, defaultPort string) (string, *Error) {
 	if path, ok := strings.CutPrefix(addr, loop.UnixPrefix); ok {
 		if path == "" || strings.ContainsRune(path, 0) {
 			return addr, invalid("dial", addr, "address names no Unix socket: put its path after %q", loop.UnixPrefix)
 		}
 		return addr, nil
 	}
-	host, port, problem := splitAddr(addr)
+	host, port, problem := splitAddr(addr, defaultPort)
 	if problem != "" {
 		return addr, invalid("dial", addr, "address %s", problem)
 	}
@@ -133,7 +138,7 @@ func validateAddr(addr string, version IPVersion) (string, *Error) {
 
 // splitAddr takes an address apart, or says in the second half of a sentence what is wrong with it. An IPv6 address without brackets has no
 // port: 2001:db8::1:9092 is all address.
-func splitAddr(addr string) (host, port, problem string) {
+func splitAddr(addr, defaultPort string) (host, port, problem string) {
 	const (
 		blankHost = "has no host: give host:port"
 		odd       = "has blanks or control characters in it: give host:port and nothing else"
@@ -173,7 +178,7 @@ func splitAddr(addr string) (host, port, problem string) {
 	case strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return "", "", odd
 	case !hasPort:
-		return host, strconv.Itoa(DefaultPort), ""
+		return host, defaultPort, ""
 	}
 	port, problem = checkPort(port)
 	return host, port, problem
@@ -184,7 +189,7 @@ func checkPort(port string) (plain, problem string) {
 	n, err := strconv.ParseInt(port, 10, 64)
 	switch {
 	case port == "":
-		return "", "ends in a colon: give a port from 1 to 65535, or leave the colon out for " + strconv.Itoa(DefaultPort)
+		return "", "ends in a colon: give a port from 1 to 65535, or leave the colon out"
 	case errors.Is(err, strconv.ErrSyntax) || port[0] == '+':
 		return "", "has " + strconv.Quote(port) + " for a port: give a number from 1 to 65535"
 	case err != nil || n < 1 || n > 65535:
