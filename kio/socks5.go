@@ -18,9 +18,9 @@ type SOCKS5Config struct {
 	// Addr is the proxy: a host:port whose port may be left out (1080, RFC 1928 section 3), or the path of a Unix socket after "unix:".
 	Addr string
 	// User and Password are offered to a proxy that asks for them (RFC 1929), which reads them as they are: they cross the network to it in plaintext.
-	// Empty offers none. Neither may have more than 255 bytes. The password is in no error, and fmt and encoding/json do not show it.
+	// Empty offers none. Neither may have more than 255 bytes. The password is in no error, and fmt does not show it.
 	User     string
-	Password string `json:"-"`
+	Password string
 	// Dialer connects to the proxy; nil is a net.Dialer. Another proxy's makes a chain.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 }

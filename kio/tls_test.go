@@ -83,6 +83,12 @@ func (a *authority) server(notAfter time.Time) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// named is a broker's certificate for one name and no address.
+func (a *authority) named(name string) tls.Certificate {
+	der, key := a.issue(&x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
 // client is a user's certificate.
 func (a *authority) client() tls.Certificate {
 	der, key := a.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "alice"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
