@@ -23,7 +23,7 @@ type Cluster struct {
 	cfg          Config // with its defaults
 	trace        *tracer
 	engine       *Engine
-	seeds        []*endpoint
+	seeds        []string        // addresses with their ports
 	dialInterval time.Duration   // between two attempts at a node
 	ctx          context.Context // ends with Close
 	cancel       context.CancelFunc
@@ -35,7 +35,7 @@ type Cluster struct {
 
 	// Lock order: mu, endpoint.mu, dialGate.mu.
 	mu        sync.Mutex
-	endpoints map[string]*endpoint // by address
+	endpoints map[string]*endpoint // see endpointLocked
 	meta      metadata
 	reaper    *time.Timer // nil while no connection is open
 
@@ -101,22 +101,20 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Cluster{engine: cfg.Engine, trace: trace, born: time.Now(), ctx: ctx, cancel: cancel, endpoints: make(map[string]*endpoint), drained: make(chan struct{})}
+	known := make(map[string]bool, len(seeds))
 	for _, seed := range seeds {
-		addr, err := validate(seed, &cfg)
+		addr, _, err := validate(seed, &cfg)
+		if err == nil && known[addr] && cfg.Cluster.Standalone {
+			err = invalid("open cluster", addr, "address stands twice in the list: each node needs one of its own")
+		}
 		if err != nil {
 			cancel()
 			return fail(err)
 		}
-		if c.endpoints[addr] != nil {
-			if cfg.Cluster.Standalone {
-				cancel()
-				return fail(invalid("open cluster", addr, "address stands twice in the list: each node needs one of its own"))
-			}
-			continue
+		if !known[addr] {
+			known[addr] = true
+			c.seeds = append(c.seeds, addr)
 		}
-		p := newEndpoint(c, addr)
-		c.endpoints[addr] = p
-		c.seeds = append(c.seeds, p)
 	}
 	c.cfg = cfg.withDefaults()
 	c.cfg.Cluster = c.cfg.Cluster.withDefaults()
@@ -126,8 +124,12 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 }
 
 // dialBroker opens a connection for an endpoint. ended is told of its end, on its loop.
-func (c *Cluster) dialBroker(addr string, ended func(b *Broker)) (*Broker, error) {
-	d, err := prepare(addr, c.cfg)
+func (c *Cluster) dialBroker(p *endpoint, ended func(b *Broker)) (*Broker, error) {
+	cfg := c.cfg
+	if p.to != "" {
+		cfg.MapAddr = func(string) string { return p.to }
+	}
+	d, err := prepare(p.addr, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -232,17 +234,33 @@ func (c *Cluster) Refresh(ctx context.Context) error {
 // standalone makes each seed a node.
 func (c *Cluster) standalone() {
 	t := &topology{controller: -1, byID: make(map[int32]*nodeRef, len(c.seeds))}
-	for i, p := range c.seeds {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, addr := range c.seeds {
 		id := int32(i)
 		t.ids = append(t.ids, id)
-		t.byID[id] = &nodeRef{Node{ID: id, Addr: p.addr}, p}
+		t.byID[id] = &nodeRef{Node{ID: id, Addr: addr}, c.endpointLocked(addr, "")}
 	}
 	c.nodes.Store(t)
 	if n := c.cfg.Cluster.HoldOpen; n > 0 {
-		for _, p := range c.seeds {
-			p.setHold(n)
+		for _, id := range t.ids {
+			t.byID[id].endpoint.setHold(n)
 		}
 	}
+}
+
+// endpointLocked is the endpoint of an address, or of one of a name's addresses.
+func (c *Cluster) endpointLocked(addr, to string) *endpoint {
+	key := addr
+	if to != "" {
+		key += " at " + to
+	}
+	p := c.endpoints[key]
+	if p == nil {
+		p = &endpoint{cluster: c, addr: addr, to: to}
+		c.endpoints[key] = p
+	}
+	return p
 }
 
 // topology is what is known of the nodes. Immutable.

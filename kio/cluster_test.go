@@ -3,6 +3,7 @@ package kio_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafkaio/internal/hostile"
 	"kafkaio/kio"
 )
 
@@ -77,13 +79,8 @@ func TestClusterFindsItsNodesByOneSeed(t *testing.T) {
 
 func TestOpenClusterTellsOfEachSeed(t *testing.T) {
 	cfg := config(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := closed.Addr().String()
-	_ = closed.Close()
-	_, err = kio.OpenCluster(t.Context(), []string{addr, "localhost:1"}, cfg)
+	addr := hostile.Refused(t)
+	_, err := kio.OpenCluster(t.Context(), []string{addr, "localhost:1"}, cfg)
 	withCode(t, err, kio.CodeCannotConnect)
 	var r *kio.RefreshError
 	if !errors.As(err, &r) || len(r.Attempts) != 2 || !strings.Contains(err.Error(), addr) {
@@ -317,7 +314,7 @@ func TestCloseEndsWhoWaits(t *testing.T) {
 func TestClusterDrains(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
 		free := make(chan struct{})
-		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t), refused(t))
+		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t), hostile.Refused(t))
 		answered := make(chan error, 1)
 		go func() { answered <- fetch(context.Background(), c, 0) }()
 		waited := make(chan error, 1)
@@ -376,5 +373,64 @@ func TestStandaloneNodesNeedNoMetadata(t *testing.T) {
 	}
 	if s := c.Stats(); s.Connected != 2 || s.Nodes[1].State != kio.NodeBackingOff || s.Nodes[1].Failures == 0 {
 		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestASeedIsAllAddressesOfItsName(t *testing.T) {
+	cfg := config(t)
+	cfg.Timeout = 200 * time.Millisecond // after which the next one is asked beside a silent one
+	f := fakeCluster(t, kfake.NumBrokers(1))
+	_, port, _ := net.SplitHostPort(f.ListenAddrs()[0])
+	hostile.ListenAt(t, "127.0.0.77:"+port, hostile.Stall) // takes connections and says nothing
+	hostile.ListenAt(t, "127.0.0.78:"+port, hostile.CloseOnAccept)
+	cfg.Resolver = startNameServer(t, zone{"brokers.test": {"127.0.0.77", "127.0.0.78", "127.0.0.1"}}, nil).resolver()
+	for range 4 { // in random order
+		c, err := kio.OpenCluster(t.Context(), []string{"brokers.test:" + port}, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := c.Nodes(); len(n) != 1 || n[0].Addr != f.ListenAddrs()[0] {
+			t.Errorf("nodes %v", n)
+		}
+		_ = c.Close()
+	}
+}
+
+func TestNodesAreReachedByTheirMappedAddresses(t *testing.T) {
+	cfg := config(t)
+	f := fakeCluster(t, kfake.NumBrokers(3))
+	forward := make(map[string]string) // as a tunnel has it: what the metadata tells is not where it is
+	for _, addr := range f.ListenAddrs() {
+		forward[addr] = hostile.Listen(t, hostile.Func(func(near net.Conn) {
+			far, err := net.Dial("tcp", addr)
+			if err != nil {
+				return
+			}
+			defer far.Close()
+			go func() {
+				_, _ = io.Copy(far, near)
+				_ = far.Close()
+			}()
+			_, _ = io.Copy(near, far)
+		})).Addr()
+	}
+	m, err := kio.AddrMap(forward)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MapAddr = m
+	c := mustOpenCluster(t, f.ListenAddrs()[:1], cfg)
+	for _, r := range c.Each(t.Context(), kmsg.NewPtrApiVersionsRequest()) {
+		if r.Err != nil {
+			t.Error(r.Err)
+			continue
+		}
+		b, err := c.Broker(t.Context(), r.Node.ID, kio.ClassShort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Addr() != r.Node.Addr || b.RemoteAddr().String() != forward[r.Node.Addr] {
+			t.Errorf("%s is connected to %v, want %s", b.Addr(), b.RemoteAddr(), forward[r.Node.Addr])
+		}
 	}
 }

@@ -166,15 +166,9 @@ func inParallel(n int, f func(i int)) {
 	workers.Wait()
 }
 
-// part ends what nobody refers to any more: connections are drained for as long as requests on them may take. A seed stays usable.
+// part ends what nobody refers to any more: connections are drained for as long as requests on them may take.
 func (c *Cluster) part(p *endpoint) {
-	var links []*link
-	if c.isSeed(p) {
-		links = p.empty()
-	} else {
-		links = p.leave(ErrNodeLeft)
-	}
-	for _, l := range links {
+	for _, l := range p.leave(ErrNodeLeft) {
 		c.work.start(func() {
 			ctx, cancel := context.WithTimeout(c.ctx, partPatience)
 			defer cancel()
@@ -185,16 +179,6 @@ func (c *Cluster) part(p *endpoint) {
 
 // partPatience is for how long requests to a node that has left may still be answered: the default of Kafka's own clients for a request (request.timeout.ms).
 const partPatience = 30 * time.Second
-
-// empty takes the connections of an endpoint away; it may connect again.
-func (p *endpoint) empty() []*link {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.hold = 0
-	links := p.links
-	p.links = nil
-	return links
-}
 
 // closeLink closes a connection that its endpoint has let go of. Any goroutine, a loop's included.
 func (c *Cluster) closeLink(l *link) {

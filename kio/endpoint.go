@@ -15,9 +15,10 @@ import (
 //	                                 ^                                                        │
 //	                                 └──────────────── after the back-off <───────(failed)───┘
 type endpoint struct {
-	// Immutable after newEndpoint.
+	// Immutable.
 	cluster *Cluster
 	addr    string // with its port
+	to      string // of a seed whose name has several addresses, the one that this is; else empty
 
 	// Lock order: Cluster.mu, endpoint.mu, dialGate.mu.
 	mu       sync.Mutex
@@ -64,8 +65,6 @@ type waited struct {
 	link *link
 	err  error
 }
-
-func newEndpoint(c *Cluster, addr string) *endpoint { return &endpoint{cluster: c, addr: addr} }
 
 // get gives a connection of the class: one that is open, or the next one, for which it waits until ctx ends. Where that cannot be in time, it fails at
 // once and says why. Who gets a link releases it.
@@ -284,7 +283,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		return
 	}
 	l := &link{class: class}
-	b, err := p.cluster.dialBroker(p.addr, func(b *Broker) { p.ended(l, b) })
+	b, err := p.cluster.dialBroker(p, func(b *Broker) { p.ended(l, b) })
 
 	p.mu.Lock()
 	p.endAttemptLocked(a, class)

@@ -164,14 +164,14 @@ func (c *Cluster) fly(f *flight) {
 	m.flight = nil
 	m.ended = time.Now()
 	var left []*endpoint
-	if err != nil {
+	switch refusal := c.refusal(); {
+	case refusal != nil: // and all endpoints have ended, or are about to
+		f.err = refusal
+	case err != nil:
 		m.failures++
 		m.failed++
 		f.err = err
-		if refusal := c.refusal(); refusal != nil {
-			f.err = refusal
-		}
-	} else {
+	default:
 		m.failures = 0
 		m.refreshes++
 		left = c.applyLocked(answer, f.began)
@@ -187,7 +187,7 @@ func (c *Cluster) fly(f *flight) {
 func (c *Cluster) ask(ctx context.Context, topics []string) (*kmsg.MetadataResponse, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	candidates := c.candidates()
+	candidates := c.candidates(ctx)
 	type result struct {
 		answer *kmsg.MetadataResponse
 		err    error
@@ -222,8 +222,8 @@ func (c *Cluster) ask(ctx context.Context, topics []string) (*kmsg.MetadataRespo
 // maxCandidates is how many nodes a refresh asks before it comes to the seeds (guessed: where so many are down, the seeds know as much).
 const maxCandidates = 8
 
-// candidates are those whom a refresh asks, in that order.
-func (c *Cluster) candidates() []*endpoint {
+// candidates are those whom a refresh asks, in that order: nodes, and where none is connected, the seeds.
+func (c *Cluster) candidates(ctx context.Context) []*endpoint {
 	t := c.nodes.Load()
 	tried := make(map[*endpoint]bool)
 	var list []*endpoint
@@ -235,8 +235,12 @@ func (c *Cluster) candidates() []*endpoint {
 		tried[p] = true
 		list = append(list, p)
 	}
-	for _, i := range rand.Perm(len(c.seeds)) {
-		if p := c.seeds[i]; !tried[p] {
+	if len(list) > 0 && list[0].health() == NodeConnected {
+		return list
+	}
+	seeds := c.seedEndpoints(ctx)
+	for _, i := range rand.Perm(len(seeds)) {
+		if p := seeds[i]; !tried[p] {
 			list = append(list, p)
 		}
 	}
@@ -312,41 +316,22 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 		if b.Rack != nil {
 			n.Rack = *b.Rack
 		}
-		p := c.endpoints[n.Addr]
-		if p == nil {
-			p = newEndpoint(c, n.Addr)
-			c.endpoints[n.Addr] = p
-		}
+		p := c.endpointLocked(n.Addr, "")
 		needed[p] = true
 		t.byID[n.ID] = &nodeRef{n, p}
 	}
 	t.ids = sortedIDs(t.byID)
 	c.nodes.Store(t)
-	for _, p := range c.seeds {
-		if !needed[p] {
-			left = append(left, p) // its connections go, it stays: it is asked where nobody else knows
-		}
-	}
-	for addr, p := range c.endpoints {
-		switch {
-		case needed[p]:
+	for key, p := range c.endpoints {
+		if needed[p] {
 			p.setHold(c.cfg.Cluster.HoldOpen)
-		case !c.isSeed(p):
-			delete(c.endpoints, addr)
-			left = append(left, p)
+			continue
 		}
+		delete(c.endpoints, key)
+		left = append(left, p)
 	}
 	c.applyTopicsLocked(answer, began)
 	return left
-}
-
-func (c *Cluster) isSeed(p *endpoint) bool {
-	for _, s := range c.seeds {
-		if s == p {
-			return true
-		}
-	}
-	return false
 }
 
 // applyTopicsLocked takes over the leaders, and forgets those that nobody has asked for in a long time.

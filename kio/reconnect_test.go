@@ -176,7 +176,9 @@ func TestConnectionsThatEndAreOpenedAnew(t *testing.T) {
 
 func TestARequestWaitsForItsBrokerWithinItsDeadline(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
-		addr := refused(t)
+		gone := hostile.Listen(t)
+		addr := gone.Addr()
+		gone.Close()
 		c := standalone(t, cfg, addr)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -210,7 +212,7 @@ func TestARequestWaitsForItsBrokerWithinItsDeadline(t *testing.T) {
 func TestARequestThatCannotBeInTimeFailsAtOnce(t *testing.T) {
 	cfg := config(t)
 	cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Hour, time.Hour
-	c := standalone(t, cfg, refused(t))
+	c := standalone(t, cfg, hostile.Refused(t))
 	if err := beat(t.Context(), c, 0); err == nil {
 		t.Fatal("no error")
 	}
@@ -306,7 +308,7 @@ func TestOnlyWhatCannotHaveReachedABrokerIsSentAgain(t *testing.T) {
 
 func TestRequestGoesToANodeThatLives(t *testing.T) {
 	cfg := config(t)
-	c := standalone(t, cfg, refused(t), refused(t), (&strictBroker{}).listen(t), refused(t))
+	c := standalone(t, cfg, hostile.Refused(t), hostile.Refused(t), (&strictBroker{}).listen(t), hostile.Refused(t))
 	for range 10 {
 		if _, err := kmsg.NewPtrHeartbeatRequest().RequestWith(t.Context(), c); err != nil {
 			t.Error(err)
