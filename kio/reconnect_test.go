@@ -369,6 +369,30 @@ func TestLentBrokersTakeTurns(t *testing.T) {
 	wantCode(t, err, kio.CodeInvalidArgument)
 }
 
+func TestNamesAreLookedUpAnewToConnectAgain(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		first := hostile.Listen(t, (&strictBroker{}).script)
+		_, port, _ := net.SplitHostPort(first.Addr())
+		names := startNameServer(t, zone{"broker.test": {"127.0.0.1"}}, nil)
+		cfg.Resolver = names.resolver()
+		cfg.Cluster.HoldOpen = 1
+		c := standalone(t, cfg, "broker.test:"+port)
+		if err := beat(t.Context(), c, 0); err != nil {
+			t.Fatal(err)
+		}
+		names.zone.Store(&zone{"broker.test": {"127.0.0.88"}}) // from where it comes back
+		moved := hostile.ListenAt(t, "127.0.0.88:"+port, (&strictBroker{}).script)
+		first.Close()
+		eventually(t, "its end is noticed", func() bool { return c.Stats().Disconnects > 0 })
+		if err := beat(t.Context(), c, 0); err != nil {
+			t.Error(err)
+		}
+		if moved.Accepted() == 0 {
+			t.Error("the broker at its new address was not asked")
+		}
+	})
+}
+
 func TestIdleBrokersHaveNoGoroutines(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
 		const nodes = 200

@@ -22,7 +22,7 @@ type zone map[string][]string
 
 // nameServer answers from a zone. A gate that is not nil holds answers back until it is closed.
 type nameServer struct {
-	zone    zone
+	zone    atomic.Pointer[zone]
 	gate    <-chan struct{}
 	conn    net.PacketConn
 	queries chan string  // of each query that came, its name, as far as there is room
@@ -36,7 +36,8 @@ func startNameServer(t *testing.T, z zone, gate <-chan struct{}) *nameServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &nameServer{zone: z, gate: gate, conn: conn, queries: make(chan string, 100)}
+	s := &nameServer{gate: gate, conn: conn, queries: make(chan string, 100)}
+	s.zone.Store(&z)
 	var serving sync.WaitGroup
 	serving.Go(func() { s.serve(&serving) })
 	t.Cleanup(func() {
@@ -92,7 +93,7 @@ func (s *nameServer) answer(query *dnsmessage.Message) ([]byte, error) {
 		Header:    dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RecursionAvailable: true},
 		Questions: query.Questions,
 	}
-	addresses, known := s.zone[strings.TrimSuffix(q.Name.String(), ".")]
+	addresses, known := (*s.zone.Load())[strings.TrimSuffix(q.Name.String(), ".")]
 	if !known {
 		answer.RCode = dnsmessage.RCodeNameError
 	}
