@@ -170,12 +170,15 @@ func (c *Conn) onMoved(fd int) { c.sock.attach(fd) }
 
 // onClose implements sink: the one place where requests end because their connection has ended.
 func (c *Conn) onClose(err error) {
-	c.sock.detach() // from here on, no byte leaves
-
+	// The cause comes first: a writer who finds the socket gone fails with ErrClosed, as if this side had closed.
 	c.mu.Lock()
 	if c.state < stateClosing {
 		c.failLocked(c.explain(err))
 	}
+	c.mu.Unlock()
+	c.sock.detach() // from here on, no byte leaves
+
+	c.mu.Lock()
 	c.enterLocked(stateClosed)
 	// Requests that begin at or after this offset have not left. The count is exact, but for what a stalled writer has in its hands.
 	sure := c.sent()
