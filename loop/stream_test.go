@@ -116,12 +116,13 @@ func TestStreamDeadlinesEndWaitsInProgress(t *testing.T) {
 			t.Errorf("ReadFull: %v, want a deadline's error", err)
 		}
 		reads, writes := make(chan error, 1), make(chan error, 1)
+		big := make([]byte, 64<<20) // here: it takes its time on a busy machine
 		go func() {
 			_, err := s.Read(make([]byte, 1))
 			reads <- err
 		}()
 		go func() {
-			_, err := s.Write(body(1, 64<<20))
+			_, err := s.Write(big)
 			writes <- err
 		}()
 		<-time.After(20 * time.Millisecond)
@@ -143,7 +144,7 @@ func TestStreamDeadlinesEndWaitsInProgress(t *testing.T) {
 			reads <- err
 		}()
 		go func() {
-			_, err := s.Write(body(1, 64<<20))
+			_, err := s.Write(big)
 			writes <- err
 		}()
 		<-time.After(10 * time.Millisecond)

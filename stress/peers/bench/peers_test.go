@@ -29,7 +29,7 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := work.Durations{WarmUp: 10 * time.Millisecond, Window: 60 * time.Millisecond}
+	const patience = 20 * time.Second
 	for _, name := range peerNames() {
 		if _, c := work.Yardsticks[name]; c {
 			continue
@@ -48,12 +48,19 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 				if w.Security != work.Plaintext {
 					e.TLS = client
 				}
-				r, err := drive.Run(t.Context(), open, e, d)
-				if err != nil && unavailable(name, err) {
-					t.Skip(err)
-				}
-				if err != nil || r.Error != "" {
-					t.Fatal(err, r.Error)
+				var r work.Result
+				// A busy machine needs a longer window for the first answer.
+				for d := (work.Durations{WarmUp: 10 * time.Millisecond, Window: 60 * time.Millisecond}); ; d.Window *= 4 {
+					r, err = drive.Run(t.Context(), open, e, d)
+					if err != nil && unavailable(name, err) {
+						t.Skip(err)
+					}
+					if err != nil || r.Error != "" {
+						t.Fatal(err, r.Error)
+					}
+					if w.Idle || w.Setup || r.Requests > 0 && r.Samples > 0 || d.Window > patience/4 {
+						break
+					}
 				}
 				if w.Setup && (r.Conns != w.Conns || r.CPUSeconds <= 0) {
 					t.Errorf("%+v", r)
