@@ -50,7 +50,7 @@ type Frame struct {
 //	min(size, max(4 KiB, 64 × bytes of this frame that arrived, prefix included))
 //
 // so a prefix that promises 99 MB and then falls silent costs at most 4 KiB, and the last allocation is exactly the frame's size. A
-// [Memory] may give more than it was asked for; never less is asked for.
+// [Memory] may give more than that, or less.
 type Assembler struct {
 	buf   []byte     // payload collected so far
 	mem   Memory     // nil: make
@@ -62,8 +62,10 @@ type Assembler struct {
 
 // Memory gives and takes back the buffers of frames that come in pieces. It is called by the goroutine that uses the assembler.
 type Memory interface {
-	// Get returns a buffer of length 0 and a capacity of n or more, which belongs to the assembler until Put or until a Frame transfers it.
-	Get(n int) []byte
+	// Get returns a buffer of length 0 and a capacity of least or more, which belongs to the assembler until Put or until a Frame transfers it.
+	// least is what has arrived, n what the frame may claim for it. Where the frame has least already, that is, from [Assembler.Room], Get may
+	// return nil: there is nothing more for now.
+	Get(least, n int) []byte
 	// Put takes back a buffer that the assembler outgrew.
 	Put(b []byte)
 }
@@ -146,8 +148,8 @@ func (a *Assembler) takePrefix(b []byte) []byte {
 }
 
 // Room returns writable memory inside the frame being collected, so that a reader can read its socket straight into it. It is nil
-// unless payload is awaited, that is, non-nil exactly when [Assembler.Missing] is positive. It is never longer than what the
-// frame still lacks, and shorter where the peer has not yet earned more memory; then the next call grows it.
+// unless payload is awaited, that is, non-nil exactly when [Assembler.Missing] is positive and the [Memory], if there is one, has more. It is
+// never longer than what the frame still lacks, and shorter where the peer has not yet earned more memory; then the next call grows it.
 //
 // Room is where memory is allocated, so ask for it when bytes are known to be waiting, not while a connection idles. The slice is
 // lent until the next call of any method that is not a plain question, and what was written counts only through [Assembler.Filled].
@@ -157,6 +159,9 @@ func (a *Assembler) Room() []byte {
 	}
 	if len(a.buf) == cap(a.buf) {
 		a.grow(len(a.buf))
+		if len(a.buf) == cap(a.buf) {
+			return nil
+		}
 	}
 	return a.buf[len(a.buf):a.room()]
 }
@@ -208,7 +213,7 @@ func (a *Assembler) Reset() {
 }
 
 // grow moves what was collected into a buffer of the capacity that arrived payload bytes justify. That holds arrived bytes and,
-// while the frame is incomplete, at least one more: the factor is above one, and the size is above arrived.
+// while the frame is incomplete, at least one more: the factor is above one, and the size is above arrived. A Memory may have less.
 func (a *Assembler) grow(arrived int) {
 	earned := max(minBufferBytes, trust*int64(arrived+SizeBytes)) // int64: the product may not fit an int of 32 bits
 	n := int(min(earned, int64(a.size)))
@@ -218,7 +223,11 @@ func (a *Assembler) grow(arrived int) {
 		a.buf = grown
 		return
 	}
-	grown := append(a.mem.Get(n)[:0], a.buf...)
+	grown := a.mem.Get(arrived, n)
+	if grown == nil && arrived == len(a.buf) {
+		return
+	}
+	grown = append(grown[:0], a.buf...)
 	if a.buf != nil {
 		a.mem.Put(a.buf)
 	}

@@ -145,7 +145,7 @@ type generous struct {
 	gets int
 }
 
-func (g *generous) Get(n int) []byte {
+func (g *generous) Get(_, n int) []byte {
 	g.out++
 	g.gets++
 	return make([]byte, 0, 2*n)
@@ -191,6 +191,61 @@ func TestMemoryGivesTheBuffersAndGetsBackWhatWasOutgrown(t *testing.T) {
 		}
 		if g.out != 2 || g.gets <= 2 {
 			t.Errorf("%d buffers are out after %d, want the two frames', after more", g.out, g.gets)
+		}
+	}
+}
+
+// spare is a Memory that gives what it has to until it is told otherwise.
+type spare struct{ open bool }
+
+func (s *spare) Get(least, n int) []byte {
+	switch {
+	case s.open:
+		return make([]byte, 0, n)
+	case least == 0:
+		return nil
+	default:
+		return make([]byte, 0, least)
+	}
+}
+
+func (*spare) Put([]byte) {}
+
+func TestAMemoryMayGiveNoMoreThanWhatHasArrived(t *testing.T) {
+	payload := noise(9, 100_000)
+	stream := wire(payload)
+	var a frame.Assembler
+	var m spare
+	a.SetMemory(&m)
+	if _, _, _, err := a.Next(stream[:frame.SizeBytes]); err != nil {
+		t.Fatal(err)
+	}
+	if room := a.Room(); room != nil {
+		t.Errorf("Room gives %d bytes that the memory does not have", len(room))
+	}
+	stream = stream[frame.SizeBytes:]
+	for _, n := range []int{1, 1000, 30_000} {
+		if _, _, ok, err := a.Next(stream[:n]); ok || err != nil {
+			t.Fatalf("after %d bytes: ok %v, error %v", n, ok, err)
+		}
+		stream = stream[n:]
+		if room := a.Room(); room != nil {
+			t.Errorf("Room gives %d bytes that the memory does not have", len(room))
+		}
+		if have, _ := a.Progress(); a.Held() != have {
+			t.Errorf("%d bytes are held for the %d that have arrived", a.Held(), have)
+		}
+	}
+	m.open = true
+	for {
+		room := a.Room()
+		n := copy(room, stream)
+		stream = stream[n:]
+		if f, ok := a.Filled(n); ok {
+			if !bytes.Equal(f.Payload, payload) || len(stream) != 0 {
+				t.Error("the frame came changed")
+			}
+			return
 		}
 	}
 }

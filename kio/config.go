@@ -35,6 +35,7 @@ const (
 	DefaultMaxPendingBytes   = loop.DefaultMaxPendingBytes
 	DefaultMaxAbandoned      = loop.DefaultMaxAbandoned
 	DefaultMaxAbandonedAge   = loop.DefaultMaxAbandonedAge
+	DefaultMaxStall          = loop.DefaultMaxStall
 	DefaultKeepAliveIdle     = 15 * time.Second
 	DefaultKeepAliveInterval = 5 * time.Second
 	DefaultKeepAliveCount    = 3
@@ -97,6 +98,10 @@ type Config struct {
 	MaxAbandoned int
 	// MaxAbandonedAge is for how long such a request may stay unanswered; 0 is DefaultMaxAbandonedAge.
 	MaxAbandonedAge time.Duration
+	// MaxStall is for how long a broker may take no byte of what is being sent before its connection is closed with ErrStalled: each byte that it takes
+	// starts the time anew. 0 is DefaultMaxStall, negative is for ever. On Linux UserTimeout, where it is shorter, ends such a connection first. Connections of bytes
+	// (Dial) have the deadlines of their calls instead.
+	MaxStall time.Duration
 
 	// KeepAliveIdle, KeepAliveInterval and KeepAliveCount tune TCP keepalive; 0 is the Default of each, a negative idle time turns it off. Times are
 	// rounded up to whole seconds; the bounds are those of Linux, 32767 s and 127 probes.
@@ -150,6 +155,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxPendingBytes, DefaultMaxPendingBytes)
 	setDefault(&c.MaxAbandoned, DefaultMaxAbandoned)
 	setDefault(&c.MaxAbandonedAge, DefaultMaxAbandonedAge)
+	setDefault(&c.MaxStall, DefaultMaxStall)
 	setDefault(&c.KeepAliveIdle, DefaultKeepAliveIdle)
 	setDefault(&c.KeepAliveInterval, DefaultKeepAliveInterval)
 	setDefault(&c.KeepAliveCount, DefaultKeepAliveCount)
@@ -188,6 +194,7 @@ func (c *Config) dialConfig() loop.DialConfig {
 			MaxPendingBytes: c.MaxPendingBytes,
 			MaxAbandoned:    c.MaxAbandoned,
 			MaxAbandonedAge: c.MaxAbandonedAge,
+			MaxStall:        c.MaxStall,
 			RefuseWhenFull:  c.RefuseWhenFull,
 		},
 		TLS:      c.TLS,

@@ -17,12 +17,28 @@ const (
 	DriverEpoll = loop.DriverEpoll
 )
 
+// Defaults and bound of the budgets of [EngineConfig].
+const (
+	DefaultMaxReceivingBytes = loop.DefaultMaxReceivingBytes
+	DefaultMaxSendingBytes   = loop.DefaultMaxSendingBytes
+	MaxBudgetBytes           = loop.MaxBudgetBytes
+)
+
 // EngineConfig shapes an [Engine]. The zero value works.
 type EngineConfig struct {
 	// Driver chooses the implementation of the loops.
 	Driver Driver
 	// Loops is the number of event loops, each with a goroutine of its own; 0 is one for every two of GOMAXPROCS, at least 1 and at most 8.
 	Loops int
+	// MaxReceivingBytes bounds the memory of the answers that are being received on all brokers' connections of the engine, in bytes. At the limit a connection whose
+	// answer does not fit is not read until others have theirs: nothing is lost, its peer is held back, deadlines go on. One connection may always go on, so that the
+	// memory of one answer, Config.MaxFrameBytes and up to a quarter more, can come on top, and up to 128 KiB for each connection in the middle of
+	// an answer. 0 is DefaultMaxReceivingBytes (1 GiB), negative is no bound; the most is MaxBudgetBytes.
+	MaxReceivingBytes int64
+	// MaxSendingBytes bounds the bytes of requests that wait to be sent on all brokers' connections of the engine. At the limit a request waits within its
+	// deadline, or is refused with ErrQueueFull, as on a connection that holds MaxPendingBytes; connections take turns. While nothing is pending, one request of
+	// any size is let in. 0 is DefaultMaxSendingBytes (256 MiB), negative is no bound; the most is MaxBudgetBytes.
+	MaxSendingBytes int64
 	// Logger is told of panics recovered from callbacks; nil is silence.
 	Logger *slog.Logger
 	// MaxDials is how many attempts to connect the Clusters on the engine may have under way at a time; 0 is DefaultMaxDials. Negative is refused.
@@ -38,6 +54,28 @@ const (
 	DefaultDialRate = 1000.0
 )
 
+// validate checks the fields as the caller has set them.
+func (c *EngineConfig) validate() *Error {
+	if c.Loops < 0 {
+		return invalid("start engine", "", "EngineConfig.Loops is %d, want 0 (automatic) or more", c.Loops)
+	}
+	if c.MaxDials < 0 {
+		return invalid("start engine", "", "EngineConfig.MaxDials is %d, want 0 for the default, or more", c.MaxDials)
+	}
+	for _, f := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"MaxReceivingBytes", c.MaxReceivingBytes},
+		{"MaxSendingBytes", c.MaxSendingBytes},
+	} {
+		if f.value > MaxBudgetBytes {
+			return invalid("start engine", "", "EngineConfig.%s is %d, want at most %d: a negative value is no bound", f.name, f.value, int64(MaxBudgetBytes))
+		}
+	}
+	return nil
+}
+
 // Engine is a set of event loops. Most programs need none of their own: connections whose Config names no engine share one that is started by
 // the first and lives as long as the process. Safe for concurrent use.
 type Engine struct {
@@ -47,12 +85,18 @@ type Engine struct {
 
 // NewEngine starts an engine. Close gives its goroutines and descriptors back.
 func NewEngine(cfg EngineConfig) (*Engine, error) {
-	if cfg.MaxDials < 0 {
-		return nil, invalid("start engine", "", "EngineConfig.MaxDials is %d, want 0 for the default, or more", cfg.MaxDials)
+	if err := cfg.validate(); err != nil {
+		return nil, err
 	}
 	setDefault(&cfg.MaxDials, DefaultMaxDials)
 	setDefault(&cfg.DialRate, DefaultDialRate)
-	l, err := loop.Start(loop.Config{Driver: cfg.Driver, Loops: cfg.Loops, Logger: cfg.Logger})
+	l, err := loop.Start(loop.Config{
+		Driver:            cfg.Driver,
+		Loops:             cfg.Loops,
+		MaxReceivingBytes: cfg.MaxReceivingBytes,
+		MaxSendingBytes:   cfg.MaxSendingBytes,
+		Logger:            cfg.Logger,
+	})
 	if err != nil {
 		return nil, &Error{Op: "start engine", Code: CodeInvalidArgument, Err: err, unsent: true}
 	}
@@ -68,7 +112,7 @@ func (e *Engine) Loops() int { return e.loops.Loops() }
 // Conns is the number of connections on the engine.
 func (e *Engine) Conns() int { return e.loops.Conns() }
 
-// EngineStats is a snapshot of an engine: its connections, and what its polling has cost and brought.
+// EngineStats is a snapshot of an engine: its connections, what its polling has cost and brought, and what is held of its budgets.
 type EngineStats = loop.EngineStats
 
 // Stats takes a snapshot.

@@ -58,12 +58,14 @@ func (c Code) String() string {
 
 // Errors that callers look for beside those of the standard library.
 var (
-	// ErrQueueFull is the cause where a request was refused because its connection holds as much as its limits allow.
+	// ErrQueueFull is the cause where a request was refused because its connection holds as much as its limits allow, or its engine.
 	ErrQueueFull = loop.ErrQueueFull
 	// ErrDraining is the cause where a request was refused because Shutdown has begun. It matches net.ErrClosed.
 	ErrDraining = loop.ErrDraining
 	// ErrUnanswered is the cause where a connection was closed because its broker stopped answering.
 	ErrUnanswered = loop.ErrUnanswered
+	// ErrStalled is the cause where a connection was closed because its broker took nothing of what was being sent for Config.MaxStall.
+	ErrStalled = loop.ErrStalled
 	// ErrPoisoned is the cause where a connection was closed because a request or a message was given up in the middle of its bytes.
 	ErrPoisoned = loop.ErrCutRequest
 )

@@ -42,6 +42,7 @@ func (c *Config) validate(addr string) *Error {
 		{"Timeout", c.Timeout, 0, anyDuration, negativeRefused},
 		{"DialTimeout", c.DialTimeout, 0, anyDuration, negativeRefused},
 		{"MaxAbandonedAge", c.MaxAbandonedAge, 0, anyDuration, negativeRefused},
+		{"MaxStall", c.MaxStall, noDuration, anyDuration, "a negative value is for ever"},
 		{"KeepAliveIdle", c.KeepAliveIdle, noDuration, maxKeepAliveTime, "a negative value turns keepalive off"},
 		{"KeepAliveInterval", c.KeepAliveInterval, 0, maxKeepAliveTime, negativeRefused},
 		{"UserTimeout", c.UserTimeout, noDuration, maxUserTimeout, "a negative value leaves it to the kernel"},

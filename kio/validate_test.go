@@ -143,6 +143,8 @@ func TestConfigIsBounded(t *testing.T) {
 		{"Timeout, most", func(c *kio.Config) { c.Timeout = math.MaxInt64 }, ""},
 		{"DialTimeout", func(c *kio.Config) { c.DialTimeout = -time.Second }, "Config.DialTimeout is -1s"},
 		{"MaxAbandonedAge", func(c *kio.Config) { c.MaxAbandonedAge = -1 }, "Config.MaxAbandonedAge is -1ns"},
+		{"MaxStall off", func(c *kio.Config) { c.MaxStall = -1 }, ""},
+		{"MaxStall, most", func(c *kio.Config) { c.MaxStall = math.MaxInt64 }, ""},
 		{"KeepAliveIdle off", func(c *kio.Config) { c.KeepAliveIdle = -1 }, ""},
 		{"KeepAliveIdle, most", func(c *kio.Config) { c.KeepAliveIdle = 32767 * time.Second }, ""},
 		{"KeepAliveIdle", func(c *kio.Config) { c.KeepAliveIdle = 32767*time.Second + 1 }, "Config.KeepAliveIdle is 9h6m7.000000001s, want at most 9h6m7s"},

@@ -9,7 +9,7 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 	e.err = cause
 	c.counters.abandoned++
 	if was == entryWaiting {
-		c.leaveLineLocked(e)
+		c.quitLineLocked(e)
 		e.unsent = true
 		return false
 	}
@@ -80,6 +80,7 @@ func (c *Conn) unqueueLocked(e *entry) {
 	}
 	c.queued -= n
 	c.pending -= int(n)
+	c.engine.sending.put(int64(n))
 	if c.head != nil && len(c.head.b) == 0 && c.head.next == nil { // an empty buffer must not look like pending bytes
 		c.head.free()
 		c.head, c.tail = nil, nil

@@ -59,6 +59,7 @@ type Conn struct {
 
 	// Owned by the loop goroutine.
 	in       frame.Assembler
+	receipt  receipt
 	finished bool // the peer has said over TLS that it sends no more
 
 	// Lock order: mu and socket.mu are never held together by who takes mu second. See DESIGN.md.
@@ -76,6 +77,7 @@ type Conn struct {
 	abandoned int       // tombstones in inFlight
 	lined     int       // bytes of Submit's requests in waiting
 	holds     int       // Hold without Unhold: new requests wait
+	turn      sendTurn  // at the engine's budget for sending
 
 	head, tail *buffer // pending bytes
 	pending    int     // their number, those in the writer's hands included
@@ -193,6 +195,9 @@ func (c *Conn) onClose(err error) {
 				e.free()
 				continue
 			}
+			if e.state == entryWaiting && e.charged {
+				c.engine.sending.put(frameBytes(e.request))
+			}
 			e.unsent = e.state == entryWaiting || e.start >= sure
 			e.state = entryAnswered
 			e.err = c.cause
@@ -206,6 +211,7 @@ func (c *Conn) onClose(err error) {
 		ends.pushBack(e)
 	}
 	c.heatLocked()
+	c.engine.sending.leave(c)
 	c.dropPendingLocked()
 	if c.timer != nil {
 		c.timer.Stop()
@@ -213,6 +219,8 @@ func (c *Conn) onClose(err error) {
 	c.checkDrainedLocked()
 	c.mu.Unlock()
 
+	c.engine.receiving.release(c)
+	c.in.Reset() // whoever keeps the connection does not keep a part of an answer
 	c.endAll(&ends)
 
 	c.mu.Lock()
@@ -278,7 +286,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 	if c.state == stateOpen {
 		c.enterLocked(stateDraining)
 		for e := c.waiting.head; e != nil; e = c.waiting.head {
-			c.leaveLineLocked(e)
+			c.quitLineLocked(e)
 			e.state, e.unsent, e.err = entryAnswered, true, ErrDraining
 			c.counters.failed++
 			if e.done != nil {

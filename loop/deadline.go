@@ -33,12 +33,16 @@ func (c *Conn) onTimer() {
 	c.timerAt = never
 	t := now()
 	next := int64(never)
+	excused := c.blameless()
 	for _, l := range [...]*entryList{&c.inFlight, &c.oneWay, &c.waiting} {
 		for e := l.head; e != nil; {
 			following := e.next
 			switch {
 			case e.deadline > t:
 				next = min(next, e.deadline)
+			case e.state == entryTombstone && excused > t:
+				e.deadline = excused
+				next = min(next, excused)
 			case e.state == entryTombstone:
 				ask = c.failLocked(ErrUnanswered) || ask
 			default:

@@ -55,18 +55,20 @@ type sink interface {
 type registration interface {
 	// close asks for the end: onClose(nil) follows, unless it has been called already.
 	close()
-	// post runs f on the loop. It may be lost while the loop stops; onClose is not.
+	// post runs f on the loop, or, while the connection is paused and no loop has it, on a goroutine that stands in for one. It may be lost while the
+	// loop stops, and after the end; onClose is not.
 	post(f func())
 	// handOver makes another sink the connection's, whose onOpen has been called. Only on the loop.
 	handOver(s sink)
-	// pause stops reading; only from onData, which has taken all bytes that it was given. It reports false where nothing more can be read anyway.
+	// pause stops reading; only from onData, which has taken all bytes that it was given, and from direct, which gives nil. Pausing again changes nothing. It
+	// reports false where nothing more can be read anyway, and where gnet lacks a descriptor for it: then it reads on.
 	pause() bool
 	// addrs gives the addresses of both ends, also after the end.
 	addrs() (local, remote net.Addr)
 	// polling gives the connection's say in its loop's busy polling, with the budget that it was dialled with; nil where the loop never polls for it.
 	// Only from onOpen.
 	polling(budget time.Duration) *polling
-	// resume reads again after pause. Not from a loop's goroutine.
+	// resume reads again after pause, also where it comes first by a hair. Not from a loop's goroutine.
 	resume()
 }
 

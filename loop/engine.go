@@ -17,6 +17,9 @@ type Engine struct {
 	loops  int
 	logger *slog.Logger
 
+	sending   sending
+	receiving receiving
+
 	tls    tlsDialer
 	conns  atomic.Int64
 	limits sync.Map // Limits to *Limits: connections share what they have in common
@@ -43,6 +46,13 @@ func Start(cfg Config) (*Engine, error) {
 		kind = autoDriver
 	}
 	e := &Engine{kind: kind, loops: cfg.Loops, logger: cfg.Logger}
+	var err error
+	if e.receiving.limit, err = limitOf("MaxReceivingBytes", cfg.MaxReceivingBytes, DefaultMaxReceivingBytes); err != nil {
+		return nil, err
+	}
+	if e.sending.limit, err = limitOf("MaxSendingBytes", cfg.MaxSendingBytes, DefaultMaxSendingBytes); err != nil {
+		return nil, err
+	}
 	d, err := startDriver(kind, cfg.Loops)
 	if err != nil {
 		return nil, fmt.Errorf("loop: cannot start the %v driver: %w", kind, err)
@@ -69,12 +79,25 @@ type EngineStats struct {
 	// event, and in those that ended without one.
 	PollHit  time.Duration
 	PollMiss time.Duration
+
+	// ReceivingBytes and SendingBytes are what is held of Config's budgets now, and the fields with Max the budgets: negative for none.
+	ReceivingBytes    int64
+	MaxReceivingBytes int64
+	SendingBytes      int64
+	MaxSendingBytes   int64
+	PausedConns       int    // connections that have stopped reading, until there is memory for their answers
+	Pauses            uint64 // how often one has
+	WaitingConns      int    // connections whose requests wait for MaxSendingBytes
+	SendingWaits      uint64 // how often those of one have begun to
 }
 
 // Stats takes a snapshot.
 func (e *Engine) Stats() EngineStats {
 	hit, miss := e.driver.pollStats()
-	return EngineStats{Driver: e.kind, Loops: e.loops, Conns: e.Conns(), PollHit: hit, PollMiss: miss}
+	s := EngineStats{Driver: e.kind, Loops: e.loops, Conns: e.Conns(), PollHit: hit, PollMiss: miss}
+	e.receiving.stats(&s)
+	e.sending.stats(&s)
+	return s
 }
 
 // Stop ends all connections, and with them their requests, with ErrStopped, and returns when the loops are gone. It is idempotent. From a callback

@@ -31,6 +31,7 @@ type entry struct {
 	lend     bool // the caller waits for the end, so its bytes may be written without a copy
 	raw      bool // request and answer have no header: see AheadRaw
 	oneWay   bool // while waiting: goes to oneWay, not to inFlight
+	charged  bool // while waiting: counted in the engine's budget already
 
 	id       frame.CorrelationID // on the wire
 	callerID frame.CorrelationID // in the caller's header, given back in the answer

@@ -33,6 +33,9 @@ type epollConn struct {
 // read takes what has arrived and hands it on.
 func (c *epollConn) read(l *epollLoop) {
 	into, direct := c.sink.direct(), true
+	if c.paused.Load() { // by direct
+		return
+	}
 	if into == nil {
 		into, direct = l.buf, false
 	}

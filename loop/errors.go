@@ -22,8 +22,8 @@ var (
 	// ErrStopped refuses work on an engine that has been stopped. It matches net.ErrClosed.
 	ErrStopped error = &sentinel{"engine is stopped", net.ErrClosed}
 
-	// ErrQueueFull refuses a request because the connection already holds as many requests or bytes as its limits allow.
-	ErrQueueFull = errors.New("too many requests or bytes are queued on this connection: send later, raise the limit, or use another connection")
+	// ErrQueueFull refuses a request because the connection already holds as many requests or bytes as its limits allow, or its engine as many bytes.
+	ErrQueueFull = errors.New("too many requests or bytes are queued on this connection, or bytes on its engine: send later, raise the limit, or use another connection")
 
 	// ErrUnanswered closes a connection on which too many abandoned requests wait for their answers, or one waits for too long.
 	ErrUnanswered = errors.New("the peer has stopped answering: abandoned requests went unanswered beyond their limit")
@@ -31,6 +31,9 @@ var (
 	// ErrCutRequest closes a connection whose peer stopped reading in the middle of a request that was then given up:
 	// what follows on the wire could not be told apart from the rest of that request.
 	ErrCutRequest = errors.New("a request was given up with only part of it sent, which makes the connection unusable")
+
+	// ErrStalled closes a connection whose peer has taken no byte of a write for as long as MaxStall allows.
+	ErrStalled = errors.New("the peer has stopped reading: a write has made no progress for as long as it may")
 
 	// ErrEarlyAnswer closes a connection whose peer answered a request of which it cannot have seen a byte.
 	ErrEarlyAnswer = errors.New("answer to a request that has not been sent yet")

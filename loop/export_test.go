@@ -2,8 +2,15 @@ package loop
 
 // Insiders for the black-box tests.
 
-// Outstanding is the number of pooled entries and buffers that are out; counted in race builds only.
-func Outstanding() int64 { return entriesOut.value() + buffersOut.value() }
+// Outstanding is the number of pooled entries and buffers that are out, and of the bytes that budgets hold; counted in race builds only.
+func Outstanding() int64 { return entriesOut.value() + buffersOut.value() + bytesHeld.value() }
+
+// ReceivingPeak and SendingPeak are the most that an engine's budgets have held; 0 in builds without the race detector.
+func ReceivingPeak(e *Engine) int64 { return e.receiving.peak.Load() }
+func SendingPeak(e *Engine) int64   { return e.sending.peak.Load() }
+
+// UnaskedBytes is what a connection may hold unasked of a budget for receiving, with the read that brought it there.
+const UnaskedBytes = 2 * unaskedBytes
 
 // ErrTimeout is the error of a passed deadline.
 var ErrTimeout = errTimeout

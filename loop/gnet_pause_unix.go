@@ -3,10 +3,13 @@
 package loop
 
 import (
+	"context"
 	"net"
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/panjf2000/gnet/v2"
 
 	"kafkaio/syscalls"
 )
@@ -23,7 +26,7 @@ type parkingLot struct {
 	mu    sync.Mutex // guards conns
 	conns map[*gnetConn]struct{}
 
-	ends sync.WaitGroup // goroutines that tell sinks of their end
+	ends sync.WaitGroup // of runTasks
 }
 
 // pause implements registration.
@@ -31,7 +34,7 @@ func (c *gnetConn) pause() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != gnetLive {
-		return false
+		return c.state == gnetMoving
 	}
 	fd, err := syscalls.Dup(c.conn.Fd())
 	if err != nil {
@@ -61,11 +64,74 @@ func (d *gnetDriver) park(c *gnetConn) bool {
 	}
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
-	if c.wantResume {
+	c.startTasksLocked()
+	if c.wantResume && !c.running {
 		c.wantResume = false
 		go c.resume() // ends when the connection is enrolled; stop waits for it at the gate
 	}
 	return true
+}
+
+// postParked is post while no loop has the connection: f runs on a goroutine that stands in for the loop, or on the loop that has it next.
+func (c *gnetConn) postParked(f func()) {
+	p := &c.driver.parked
+	if !p.gate.TryRLock() {
+		return // only stop holds the gate for writing
+	}
+	defer p.gate.RUnlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case gnetLive: // again
+		gc := c.conn
+		_ = gc.EventLoop().Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
+			f()
+			return nil
+		}))
+	case gnetParked:
+		if !p.stopped {
+			c.tasks = append(c.tasks, f)
+			c.startTasksLocked()
+		}
+	case gnetEnrolling, gnetMoving:
+		c.tasks = append(c.tasks, f) // for OnOpen, or for park
+	case gnetOver:
+	}
+}
+
+// startTasksLocked sees to it that tasks are run, where there are any.
+func (c *gnetConn) startTasksLocked() {
+	if len(c.tasks) > 0 && !c.running {
+		c.running = true
+		c.driver.parked.ends.Add(1)
+		go c.runTasks()
+	}
+}
+
+// runTasks stands in for the loop of a connection that no loop has: meanwhile it is not resumed, and who waits for loops does not wait on it.
+//
+// Started by startTasksLocked; ended by the lack of tasks; stop waits for it.
+func (c *gnetConn) runTasks() {
+	d := c.driver
+	d.loops.addCaller()
+	defer d.parked.ends.Done()
+	defer d.loops.removeCaller()
+	for {
+		c.mu.Lock()
+		if len(c.tasks) == 0 {
+			c.running = false
+			if c.wantResume && c.state == gnetParked {
+				c.wantResume = false
+				go c.resume() // ends when the connection is enrolled; stop waits for it at the gate
+			}
+			c.mu.Unlock()
+			return
+		}
+		f := c.tasks[0]
+		c.tasks = c.tasks[1:]
+		c.mu.Unlock()
+		f()
+	}
 }
 
 func (p *parkingLot) forget(c *gnetConn) {
@@ -81,7 +147,7 @@ func (c *gnetConn) resume() {
 	defer p.gate.RUnlock()
 	c.mu.Lock()
 	switch {
-	case c.state == gnetMoving:
+	case c.state == gnetMoving || c.state == gnetParked && c.running:
 		c.wantResume = true
 	case c.state == gnetParked && !p.stopped:
 		c.state = gnetEnrolling
@@ -127,19 +193,19 @@ func (d *gnetDriver) enrollAgain(c *gnetConn, fd int) error {
 	return nil
 }
 
-// overLocked ends a connection that no loop has, and unlocks c.mu. Its sink is told on a goroutine of its own, as the caller may hold locks of the sink.
+// overLocked ends a connection that no loop has, and unlocks c.mu. Its sink is told by runTasks, as the caller may hold locks of the sink.
 func (c *gnetConn) overLocked(cause error) {
 	c.state = gnetOver
 	fd := c.fd
 	c.fd = -1
-	c.mu.Unlock()
-	c.driver.parked.forget(c)
-	// Ends by itself at once; stop waits for it, and who closes the sink does through the sink.
-	c.driver.parked.ends.Go(func() {
+	c.tasks = append(c.tasks, func() {
 		c.sink.onClose(cause)
 		_ = syscalls.Close(fd)
 		c.driver.bridges.end(c)
 	})
+	c.startTasksLocked()
+	c.mu.Unlock()
+	c.driver.parked.forget(c)
 }
 
 // closeParked ends all paused connections for good, before gnet stops.

@@ -69,6 +69,9 @@ type gnetConn struct {
 	wantClose  bool // close was asked for while no loop could be told
 	wantResume bool // resume was asked for while moving
 	fd         int  // the descriptor of a connection that is moving or parked
+
+	tasks   []func() // posted while no loop has the connection
+	running bool     // runTasks runs them
 }
 
 // gnetHandler receives gnet's callbacks; they run on the loop of the connection.
@@ -92,12 +95,17 @@ func (h *gnetHandler) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 	old := c.fd
 	c.fd = -1
 	closing := c.wantClose
+	tasks := c.tasks
+	c.tasks = nil
 	c.mu.Unlock()
 	if again {
 		c.sink.onMoved(gc.Fd())
 		_ = syscalls.Close(old)
 	} else {
 		c.sink.onOpen(c, gc.Fd())
+	}
+	for _, f := range tasks {
+		f()
 	}
 	if closing {
 		return nil, gnet.Close
@@ -172,12 +180,13 @@ func (c *gnetConn) handOver(s sink) { c.sink = s }
 // post implements registration.
 func (c *gnetConn) post(f func()) {
 	c.mu.Lock()
-	gc := c.conn
-	c.mu.Unlock()
-	if gc == nil {
-		go f() // paused: no loop owns the connection, so that nothing else of it runs
+	if c.state != gnetLive {
+		c.mu.Unlock()
+		c.postParked(f)
 		return
 	}
+	gc := c.conn
+	c.mu.Unlock()
 	_ = gc.EventLoop().Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
 		f()
 		return nil

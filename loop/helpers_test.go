@@ -29,10 +29,17 @@ func drivers() []loop.Driver {
 // eachDriver runs a test on an engine of its own for each driver, and checks that nothing is left behind.
 func eachDriver(t *testing.T, test func(t *testing.T, e *loop.Engine)) {
 	t.Helper()
+	eachDriverWith(t, loop.Config{}, test)
+}
+
+// eachDriverWith is eachDriver with engines of this configuration, but for driver and loops.
+func eachDriverWith(t *testing.T, cfg loop.Config, test func(t *testing.T, e *loop.Engine)) {
+	t.Helper()
 	for _, d := range drivers() {
 		t.Run(d.String(), func(t *testing.T) {
-			leak.Check(t, leak.Gauge("pooled entries and buffers", loop.Outstanding))
-			e, err := loop.Start(loop.Config{Driver: d, Loops: 2})
+			leak.Check(t, leak.Gauge("pooled entries and buffers, bytes in budgets", loop.Outstanding))
+			cfg.Driver, cfg.Loops = d, 2
+			e, err := loop.Start(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,13 +27,19 @@ func largeClass(n int) (class, size int) {
 	return top*largeSteps + step, (largeSteps + step) << (top - 2)
 }
 
-// getLarge gives a buffer with room for n bytes, which is minLargeBytes or more.
-func getLarge(n int) []byte {
-	class, size := largeClass(n)
-	if size < n { // n lies inside its class: only the next one surely holds it
+// largeRoom is the class that surely has room for n bytes, and its size.
+func largeRoom(n int) (class, size int) {
+	class, size = largeClass(n)
+	if size < n { // n lies inside its class
 		class++
 		size = (largeSteps + class%largeSteps) << (class/largeSteps - 2)
 	}
+	return class, size
+}
+
+// getLarge gives a buffer with room for n bytes, which is minLargeBytes or more.
+func getLarge(n int) []byte {
+	class, size := largeRoom(n)
 	if b, ok := largePools[class].Get().(*[]byte); ok {
 		return (*b)[:0]
 	}
@@ -52,18 +58,33 @@ func putLarge(b []byte) {
 // connMemory is a Conn as its assembler's source of memory.
 type connMemory Conn
 
-// Get implements frame.Memory. The answer that is being collected belongs, as far as can be known yet, to the oldest request in flight; where the
-// guess is wrong, memory is merely not used again.
-func (c *connMemory) Get(n int) []byte {
+// Get implements frame.Memory, as far as the engine's budget goes. The answer that is being collected belongs, as far as can be known yet, to the
+// oldest request in flight; where the guess is wrong, memory is merely not used again.
+func (m *connMemory) Get(least, n int) []byte {
+	c := (*Conn)(m)
+	borrowed := false
 	if n >= minLargeBytes {
 		c.mu.Lock()
-		borrowed := c.inFlight.head != nil && c.inFlight.head.done != nil
+		borrowed = c.inFlight.head != nil && c.inFlight.head.done != nil
 		c.mu.Unlock()
-		if borrowed {
-			return getLarge(n)
-		}
 	}
-	return make([]byte, 0, n)
+	_, whole := c.in.Progress()
+	if borrowed {
+		_, n = largeRoom(n)
+		_, whole = largeRoom(whole)
+	}
+	n = c.grant(least, n, whole)
+	switch {
+	case n <= c.in.Held():
+		return nil
+	case !borrowed || n < minLargeBytes:
+		return make([]byte, 0, n)
+	}
+	b := getLarge(n)
+	if int64(cap(b)) > c.receipt.charged {
+		c.engine.receiving.charge(c, int64(cap(b)))
+	}
+	return b
 }
 
 // Put implements frame.Memory.

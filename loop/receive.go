@@ -23,15 +23,30 @@ type answer struct {
 
 // onData implements sink.
 func (c *Conn) onData(b []byte) bool {
+	ok := false
 	if c.tls != nil {
-		return c.pump(b)
+		ok = c.pump(b)
+	} else {
+		ok = c.onBytes(b)
 	}
-	return c.onBytes(b)
+	if ok && c.engine.receiving.waits(c) {
+		c.holdBack()
+	}
+	return ok
+}
+
+// next takes the next answer out of b. One that was collected counts no more in the engine's budget.
+func (c *Conn) next(b []byte) (f frame.Frame, rest []byte, ok bool, err error) {
+	f, rest, ok, err = c.in.Next(b)
+	if f.Owned {
+		c.engine.receiving.release(c)
+	}
+	return f, rest, ok, err
 }
 
 // onBytes cuts bytes into frames, matches each to the oldest request in flight, and ends those requests.
 func (c *Conn) onBytes(b []byte) bool {
-	f, rest, ok, err := c.in.Next(b)
+	f, rest, ok, err := c.next(b)
 	if ok && len(rest) == 0 { // by far the most: one answer and nothing else
 		one := [1]answer{{frame: f}}
 		return c.deliver(one[:])
@@ -54,7 +69,7 @@ func (c *Conn) onMany(f frame.Frame, b []byte) bool {
 		var err error
 		for n < batchFrames && len(b) > 0 && err == nil {
 			var ok bool
-			if batch[n].frame, b, ok, err = c.in.Next(b); ok {
+			if batch[n].frame, b, ok, err = c.next(b); ok {
 				n++
 			}
 		}
@@ -77,12 +92,16 @@ func (c *Conn) direct() []byte {
 	if c.tls != nil {
 		return nil
 	}
-	return c.room()
+	into := c.room()
+	if into == nil && c.receipt.waiting {
+		c.holdBack()
+	}
+	return into
 }
 
-// room is memory in the frame of a large answer that is being collected, or nil.
+// room is memory in the frame of a large answer that is being collected, or nil: also where there is none for it.
 func (c *Conn) room() []byte {
-	if c.in.Missing() < directBytes {
+	if c.in.Missing() < directBytes || c.engine.receiving.waits(c) {
 		return nil
 	}
 	return c.in.Room()
@@ -94,6 +113,7 @@ func (c *Conn) filled(n int) bool {
 	if !ok {
 		return true
 	}
+	c.engine.receiving.release(c)
 	one := [1]answer{{frame: f}}
 	return c.deliver(one[:])
 }

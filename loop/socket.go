@@ -93,6 +93,9 @@ func (s *socket) control(f func(fd int) error) error {
 type stall struct {
 	s    *socket
 	file *os.File // nil where no descriptor was left for the duplicate
+
+	patience time.Duration // how long a wait may last that brings no room, then it ends with ErrStalled; 0 is for ever, and for who uses setDeadline
+	excused  func() bool   // whether the peer is not to blame at the moment: patience then begins anew; nil with no patience
 }
 
 // stall begins to wait for room. It fails only with ErrClosed: without a free descriptor the wait goes on by poll(2) in small steps.
@@ -121,7 +124,7 @@ func (w stall) release() {
 	w.s.mu.Unlock()
 }
 
-// setDeadline bounds writeAll; the zero time takes the bound away. It may be called while writeAll runs.
+// setDeadline bounds writeAll; the zero time takes the bound away. It may be called while writeAll runs. Not with patience, which needs it for itself.
 func (w stall) setDeadline(t time.Time) {
 	if w.file != nil {
 		_ = w.file.SetWriteDeadline(t)
@@ -131,7 +134,7 @@ func (w stall) setDeadline(t time.Time) {
 // stallStep is how long a writer without a descriptor of its own sleeps in poll(2) before it looks whether the socket still exists.
 const stallStep = 20 * time.Millisecond
 
-// writeAll writes b, waiting for room as long as it takes. It ends early with ErrClosed, the deadline's error, or the socket's.
+// writeAll writes b, waiting for room as long as it takes. It ends early with ErrClosed, ErrStalled, the deadline's error, or the socket's.
 func (w stall) writeAll(b []byte, deadline int64) (n int, err error) {
 	if w.file == nil {
 		return w.pollAll(b, deadline)
@@ -141,12 +144,13 @@ func (w stall) writeAll(b []byte, deadline int64) (n int, err error) {
 		return 0, ErrClosed
 	}
 	var werr error
-	err = rc.Write(func(fd uintptr) bool {
+	write := func(fd uintptr) bool {
 		for n < len(b) {
 			m, err := syscalls.Write(int(fd), b[n:])
 			if m > 0 {
 				n += m
 				w.s.written.Add(uint64(m))
+				w.renew()
 			}
 			if syscalls.IsRetry(err) {
 				return false
@@ -157,29 +161,51 @@ func (w stall) writeAll(b []byte, deadline int64) (n int, err error) {
 			}
 		}
 		return true
-	})
-	switch {
-	case werr != nil:
-		return n, werr
-	case err == nil:
-		return n, nil
-	case os.IsTimeout(err):
-		return n, errTimeout
-	default:
-		return n, ErrClosed
+	}
+	for w.renew(); ; w.renew() {
+		err = rc.Write(write)
+		switch {
+		case werr != nil:
+			return n, werr
+		case err == nil:
+			return n, nil
+		case !os.IsTimeout(err):
+			return n, ErrClosed
+		case w.patience <= 0:
+			return n, errTimeout
+		case !w.excused():
+			return n, ErrStalled
+		}
+	}
+}
+
+// renew begins the patience anew.
+func (w stall) renew() {
+	if w.patience > 0 {
+		w.setDeadline(time.Now().Add(w.patience))
 	}
 }
 
 // pollAll is writeAll where no descriptor was left.
 func (w stall) pollAll(b []byte, deadline int64) (n int, err error) {
+	patient := after(w.patience)
 	for n < len(b) {
 		m, err := w.s.write(b[n:], nil)
 		n += m
 		if err == nil || !syscalls.IsRetry(err) {
 			return n, err
 		}
+		if m > 0 {
+			patient = after(w.patience)
+		}
 		if now() >= deadline {
 			return n, errTimeout
+		}
+		if w.patience > 0 && now() >= patient {
+			if !w.excused() {
+				return n, ErrStalled
+			}
+			patient = after(w.patience)
 		}
 		w.s.mu.Lock()
 		fd := w.s.fd

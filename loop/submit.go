@@ -71,10 +71,12 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 	if err := c.refusalLocked(); err != nil {
 		return c.refuse(e, "request", err)
 	}
-	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
-		if c.holds == 0 || c.inFlight.n+c.waiting.n >= c.limits.MaxInFlight || c.lined > 0 && c.lined+len(request) > c.limits.MaxPendingBytes {
+	if c.waiting.n > 0 || !c.admitLocked(request) {
+		if c.holds == 0 || c.inFlight.n+c.waiting.n >= c.limits.MaxInFlight || c.lined > 0 && c.lined+len(request) > c.limits.MaxPendingBytes ||
+			!c.engine.sending.take(frameBytes(request)) {
 			return c.refuse(e, "request", ErrQueueFull)
 		}
+		e.charged = true
 		c.lined += len(request)
 		e.request = append([]byte(nil), request...) // the caller's is borrowed until return only
 		c.waitLocked(e)
@@ -132,6 +134,11 @@ func (c *Conn) Unhold() {
 		panic("loop: Unhold without Hold")
 	}
 	c.holds--
+	c.promoteUnlock()
+}
+
+// promoteUnlock queues those who wait for room, as far as there is room, sees to it that they are written, and unlocks.
+func (c *Conn) promoteUnlock() {
 	c.promoteLocked()
 	if c.head == nil || c.writing {
 		c.mu.Unlock()
@@ -155,14 +162,14 @@ func (c *Conn) start(ctx context.Context, op string, request []byte, timeout tim
 	if err := c.refusalLocked(); err != nil {
 		return nil, c.refuse(e, op, err)
 	}
-	if c.waiting.n > 0 || !c.fitsLocked(len(request)) {
+	if c.waiting.n > 0 || !c.admitLocked(request) {
 		if c.limits.RefuseWhenFull && c.holds == 0 {
 			return nil, c.refuse(e, op, ErrQueueFull)
 		}
 		e.request = request
 		e.oneWay = state == entryOneWay
 		c.waitLocked(e)
-		c.mu.Unlock()
+		c.promoteUnlock() // the first to wait may have to stand in the engine's line
 		return e, nil
 	}
 	c.counters.requests++
@@ -189,6 +196,7 @@ func (c *Conn) startAhead(ctx context.Context, request []byte, timeout time.Dura
 		return nil, c.refuse(e, "request", err)
 	}
 	c.counters.requests++
+	c.engine.sending.force(frameBytes(request))
 	c.enqueueLocked(e, request)
 	c.armLocked(e.deadline)
 	c.writeUnlock(false)
@@ -204,6 +212,15 @@ func (c *Conn) leaveLineLocked(e *entry) []byte {
 		c.lined -= len(request)
 	}
 	return request
+}
+
+// quitLineLocked takes a request out of the line that will not be sent.
+func (c *Conn) quitLineLocked(e *entry) {
+	if e.charged {
+		c.engine.sending.put(frameBytes(e.request))
+	}
+	c.leaveLineLocked(e)
+	c.engine.sending.shrink(c)
 }
 
 // waitLocked puts a request into the line.
@@ -241,12 +258,17 @@ func (c *Conn) fitsLocked(requestBytes int) bool {
 		(c.pending == 0 || c.pending+requestBytes+frame.SizeBytes <= c.limits.MaxPendingBytes)
 }
 
+// admitLocked is fitsLocked for the engine's budget as well, from which it takes the request's bytes.
+func (c *Conn) admitLocked(request []byte) bool {
+	return c.fitsLocked(len(request)) && c.engine.sending.take(frameBytes(request))
+}
+
 // promoteLocked queues those who wait for room, as far as there is room. Their bytes then wait for a writer like any other's.
 func (c *Conn) promoteLocked() {
-	if c.state != stateOpen {
-		return
-	}
-	for e := c.waiting.head; e != nil && c.fitsLocked(len(e.request)); e = c.waiting.head {
+	for e := c.waiting.head; e != nil && c.state == stateOpen && c.fitsLocked(len(e.request)); e = c.waiting.head {
+		if !e.charged && !c.engine.sending.takeTurn(c, frameBytes(e.request)) {
+			return
+		}
 		request := c.leaveLineLocked(e)
 		e.state = entryInFlight
 		if e.oneWay {
@@ -255,9 +277,11 @@ func (c *Conn) promoteLocked() {
 		c.enqueueLocked(e, request)
 		c.armLocked(e.deadline) // onTimer may be walking the lists, and have passed their ends
 	}
+	c.engine.sending.leave(c)
 }
 
-// enqueueLocked gives the request its correlation id and its place in both queues, of answers and of bytes, so that their order is the same.
+// enqueueLocked gives the request its correlation id and its place in both queues, of answers and of bytes, so that their order is the same. Its
+// bytes have been taken from the engine's budget.
 func (c *Conn) enqueueLocked(e *entry, request []byte) {
 	id := c.nextID
 	c.nextID = (c.nextID + 1) & 0x7fffffff

@@ -98,6 +98,7 @@ func (c *Conn) wroteLocked(b *buffer) {
 
 // releaseLocked gives back a buffer that takeLocked took, and to its lender the bytes that were lent.
 func (c *Conn) releaseLocked(b *buffer) {
+	before := c.pending
 	for b != nil {
 		next := b.next
 		c.pending -= len(b.b)
@@ -109,6 +110,9 @@ func (c *Conn) releaseLocked(b *buffer) {
 		}
 		b.free()
 		b = next
+	}
+	if n := before - c.pending; n > 0 {
+		c.engine.sending.put(int64(n))
 	}
 }
 
@@ -148,6 +152,7 @@ func (c *Conn) stallOn(b *buffer, n int) {
 		c.dropWrite(b, ErrClosed)
 		return
 	}
+	w.patience, w.excused = max(c.limits.MaxStall, 0), c.receipt.paused.Load
 	c.stalled = true
 	c.counters.stalls++
 	ask := c.cutLocked(b) && c.failLocked(ErrCutRequest)
