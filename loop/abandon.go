@@ -7,7 +7,7 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 	was := e.state
 	e.state = entryAnswered
 	e.err = cause
-	c.counters.abandoned++
+	c.countLocked(giveUpClass(cause), 1, cause)
 	if was == entryWaiting {
 		c.quitLineLocked(e)
 		e.unsent = true

@@ -12,11 +12,20 @@ import (
 	"kafkaio/loop"
 )
 
-// TestAllocationsPerRequest holds what BENCHMARKS.md says: nothing for Submit, the answer for RoundTrip.
+// TestAllocationsPerRequest holds what BENCHMARKS.md says: nothing for Submit, the answer for RoundTrip. Nor does an Observer add any.
 func TestAllocationsPerRequest(t *testing.T) {
+	for _, o := range observers {
+		t.Run(o.name, func(t *testing.T) { testAllocationsPerRequest(t, o.observer) })
+	}
+}
+
+func testAllocationsPerRequest(t *testing.T, o *loop.Observer) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		b := hostileBroker(t, answerWithoutAllocating)
-		c := dial(t, e, b.Addr(), loop.Limits{})
+		c, err := e.Dial(t.Context(), b.Addr(), loop.DialConfig{Observer: o})
+		if err != nil {
+			t.Fatal(err)
+		}
 		r := request(1, body(1, 50))
 		ended := make(chan struct{}, 1)
 		done := func([]byte, error) { ended <- struct{}{} }

@@ -49,6 +49,7 @@ type Conn struct {
 	limits *Limits                            // shared by all connections with the same
 	wrap   func(addr string, err error) error // DialConfig.WrapError
 	onEnd  func(cause error)                  // DialConfig.OnEnd
+	watch  *observation                       // nil: DialConfig.Observer has nothing to be told
 	reg    registration
 	opened int64
 	budget time.Duration // DialConfig.BusyPoll
@@ -68,8 +69,11 @@ type Conn struct {
 	writing   bool // somebody will write what is pending; pending bytes imply writing
 	stalled   bool // the writer waits for room in the socket
 	hot       bool // the loop knows that something is in flight
-	cause     error
 	nextID    frame.CorrelationID
+	emptied   bool      // onClose has ended all requests
+	ended     bool      // closed has been, or would have been, closed
+	rollState rollState // guarded by Engine.roll.mu, as rolled is; it stands where it costs no memory
+	cause     error
 	inFlight  entryList // in wire order
 	waiting   entryList // for room, in order of arrival
 	oneWay    entryList // not yet written, in wire order
@@ -89,10 +93,12 @@ type Conn struct {
 
 	closed  chan struct{} // made by who first waits; closed when nothing of the connection is left
 	drained chan struct{} // made by Shutdown; closed when nothing is in flight
-	emptied bool          // onClose has ended all requests
-	ended   bool          // closed has been, or would have been, closed
 
-	counters counters
+	rolled rolled // guarded by Engine.roll.mu
+
+	idleSince int64     // when the last request in flight, or one-way, ended
+	failures  *failures // nil: none
+	counters  counters
 }
 
 // Addr is the peer as it was given to Dial.
@@ -127,6 +133,9 @@ func (c *Conn) failLocked(cause error) (ask bool) {
 		return false
 	}
 	c.cause = cause
+	if endClass(cause) != ErrorClosed {
+		c.noteLocked(cause)
+	}
 	c.enterLocked(stateClosing)
 	return true
 }
@@ -205,7 +214,7 @@ func (c *Conn) onClose(err error) {
 		}
 	}
 	c.abandoned = 0
-	c.counters.failed += uint64(ends.n)
+	c.countLocked(endClass(c.cause), ends.n, c.cause)
 	for e := c.expired.head; e != nil; e = c.expired.head {
 		c.expired.remove(e)
 		ends.pushBack(e)
@@ -222,6 +231,7 @@ func (c *Conn) onClose(err error) {
 	c.engine.receiving.release(c)
 	c.in.Reset() // whoever keeps the connection does not keep a part of an answer
 	c.endAll(&ends)
+	c.engine.roll.strike(c)
 
 	c.mu.Lock()
 	c.emptied = true
@@ -263,6 +273,9 @@ func (c *Conn) endLocked() {
 func (c *Conn) heatLocked() {
 	if hot := c.inFlight.n > 0; hot != c.hot {
 		c.hot = hot
+		if !hot {
+			c.idleSince = now() // once for a time in flight, so that busy connections never read the clock for it
+		}
 		c.polling.set(hot)
 	}
 }
@@ -288,7 +301,7 @@ func (c *Conn) Shutdown(ctx context.Context) error {
 		for e := c.waiting.head; e != nil; e = c.waiting.head {
 			c.quitLineLocked(e)
 			e.state, e.unsent, e.err = entryAnswered, true, ErrDraining
-			c.counters.failed++
+			c.countLocked(ErrorClosed, 1, ErrDraining)
 			if e.done != nil {
 				c.expired.pushBack(e)
 			} else {

@@ -47,7 +47,6 @@ func (c *Conn) onTimer() {
 				ask = c.failLocked(ErrUnanswered) || ask
 			default:
 				ask = c.abandonLocked(e, errTimeout) || ask
-				c.counters.timeouts++
 				if e.done == nil {
 					ends.pushBack(e)
 				} else {

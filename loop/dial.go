@@ -31,8 +31,10 @@ type DialConfig struct {
 	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
 	WrapError func(addr string, err error) error
 	// OnEnd, if not nil, is told of the end of a connection that Dial has returned, or is about to return: once, on its loop, after all its requests have
-	// ended. cause is what Conn.Err says. It must not block.
+	// ended. cause is what Conn.Err says. It must not block. For a Stream, cause is what Stream.Err says, and a failed TLS handshake is such an end too.
 	OnEnd func(cause error)
+	// Observer, if not nil, is told what happens on a Conn; streams have none. It must not be changed any more.
+	Observer *Observer
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It should return a
 	// *net.TCPConn or *net.UnixConn; anything else costs two goroutines that copy.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,12 +64,14 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 		if err != nil {
 			return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 		}
+		e.roll.enter(c)
 		return c, nil
 	}
 	c := e.newConn(addr, &cfg)
 	if err := e.register(o, c); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}
+	e.roll.enter(c)
 	return c, nil
 }
 
@@ -75,6 +79,8 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
 	c := &Conn{engine: e, addr: addr, to: cfg.destination(addr), limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	c.idleSince = c.opened
+	c.watch = newObservation(cfg.Observer)
 	c.sock.fd = -1
 	c.in.SetMaxBytes(limits.MaxFrameBytes)
 	c.in.SetMemory((*connMemory)(c))
@@ -89,6 +95,7 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	}
 	s := newStream(e, addr, cfg.BusyPoll)
 	s.to = cfg.destination(addr)
+	s.onEnd = cfg.OnEnd
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}

@@ -44,6 +44,7 @@ type entry struct {
 	done     func([]byte, error) // nil where a goroutine waits on ready
 	response []byte
 	err      error
+	timing   *timing // nil: nobody is told of it
 
 	ready    chan struct{} // capacity 1: the entry has ended
 	released chan struct{} // capacity 1, made when first needed: the writer has let go of request
@@ -64,6 +65,9 @@ func newEntry() *entry {
 // free gives the entry back. Only who ended it, or the one it was ended for, may call it.
 func (e *entry) free() {
 	entriesOut.add(-1)
+	if e.timing != nil {
+		e.timing.free()
+	}
 	*e = entry{ready: e.ready, released: e.released}
 	entryPool.Put(e)
 }

@@ -3,7 +3,9 @@ package loop
 // Insiders for the black-box tests.
 
 // Outstanding is the number of pooled entries and buffers that are out, and of the bytes that budgets hold; counted in race builds only.
-func Outstanding() int64 { return entriesOut.value() + buffersOut.value() + bytesHeld.value() }
+func Outstanding() int64 {
+	return entriesOut.value() + buffersOut.value() + bytesHeld.value() + timingsOut.value()
+}
 
 // ReceivingPeak and SendingPeak are the most that an engine's budgets have held; 0 in builds without the race detector.
 func ReceivingPeak(e *Engine) int64 { return e.receiving.peak.Load() }

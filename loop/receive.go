@@ -46,6 +46,9 @@ func (c *Conn) next(b []byte) (f frame.Frame, rest []byte, ok bool, err error) {
 
 // onBytes cuts bytes into frames, matches each to the oldest request in flight, and ends those requests.
 func (c *Conn) onBytes(b []byte) bool {
+	if c.watch != nil {
+		c.watch.onRead(c.in.MidFrame())
+	}
 	f, rest, ok, err := c.next(b)
 	if ok && len(rest) == 0 { // by far the most: one answer and nothing else
 		one := [1]answer{{frame: f}}
@@ -109,6 +112,9 @@ func (c *Conn) room() []byte {
 
 // filled implements sink.
 func (c *Conn) filled(n int) bool {
+	if c.watch != nil {
+		c.watch.onRead(true)
+	}
 	f, ok := c.in.Filled(n)
 	if !ok {
 		return true
@@ -136,6 +142,9 @@ func (c *Conn) deliver(batch []answer) bool {
 		if a.e, err = c.matchLocked(a.frame.Payload); err != nil {
 			break
 		}
+		if c.watch != nil {
+			c.watch.answeredLocked(a)
+		}
 		callbacks = callbacks || a.e != nil && a.e.done != nil
 	}
 	if c.waiting.n > 0 {
@@ -151,6 +160,9 @@ func (c *Conn) deliver(batch []answer) bool {
 	ask := err != nil && c.failLocked(err)
 	c.mu.Unlock()
 
+	if c.watch != nil {
+		c.tellRead()
+	}
 	for i := range batch {
 		if e := batch[i].e; e != nil {
 			c.end(e, batch[i].frame)
@@ -202,6 +214,9 @@ func (c *Conn) end(e *entry, f frame.Frame) {
 	response := f.Payload
 	if done := e.done; done != nil {
 		binary.BigEndian.PutUint32(response, uint32(e.callerID))
+		if e.timing != nil {
+			c.tellRequest(e, false, nil)
+		}
 		e.free() // before the callback, whose next request then finds it in cache
 		c.call(done, response, nil)
 		if f.Owned {
@@ -227,6 +242,9 @@ func (c *Conn) endAll(l *entryList) {
 			var err error = &OpError{Op: "request", Addr: c.addr, Err: e.err, Unsent: e.unsent}
 			if c.wrap != nil {
 				err = c.wrap(c.addr, err)
+			}
+			if e.timing != nil {
+				c.tellRequest(e, false, err)
 			}
 			e.free()
 			c.call(done, nil, err)

@@ -24,7 +24,8 @@ type Stream struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
-	to     string // what it is connected to: addr, or DialConfig.ConnectTo
+	to     string            // what it is connected to: addr, or DialConfig.ConnectTo
+	onEnd  func(cause error) // DialConfig.OnEnd
 	reg    registration
 	budget time.Duration // DialConfig.BusyPoll
 
@@ -147,7 +148,14 @@ func (s *Stream) onClose(err error) {
 		s.timer.Stop()
 	}
 	s.wakeLocked()
+	cause := s.end
+	if s.asked {
+		cause = ErrClosed
+	}
 	s.mu.Unlock()
+	if s.onEnd != nil {
+		s.onEnd(cause)
+	}
 }
 
 func (s *Stream) wakeLocked() {

@@ -35,6 +35,9 @@ func (c *Conn) finish(ctx context.Context, e *entry) ([]byte, error) {
 	if err != nil {
 		err = &OpError{Op: "request", Addr: c.addr, Err: err, Unsent: e.unsent, Elapsed: time.Duration(now() - e.begun)}
 	}
+	if e.timing != nil {
+		c.tellRequest(e, false, err)
+	}
 	e.free()
 	return response, err
 }
@@ -50,6 +53,9 @@ func (c *Conn) SendOneWay(ctx context.Context, request []byte, timeout time.Dura
 	err = e.err
 	if err != nil {
 		err = &OpError{Op: "send", Addr: c.addr, Err: err, Unsent: e.unsent, Elapsed: time.Duration(now() - e.begun)}
+	}
+	if e.timing != nil {
+		c.tellRequest(e, true, err)
 	}
 	e.free()
 	return err
@@ -67,6 +73,9 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 	}
 	e := newEntry()
 	e.deadline, e.done, e.state = instant(deadline), done, entryInFlight
+	if c.watch != nil {
+		c.watch.accept(e, request, now())
+	}
 	c.mu.Lock()
 	if err := c.refusalLocked(); err != nil {
 		return c.refuse(e, "request", err)
@@ -92,7 +101,7 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 
 // refuse unlocks and gives back an entry that was not accepted.
 func (c *Conn) refuse(e *entry, op string, err error) error {
-	c.counters.refused++
+	c.refusedLocked(err)
 	c.mu.Unlock()
 	e.free()
 	return &OpError{Op: op, Addr: c.addr, Err: err, Unsent: true}
@@ -249,6 +258,9 @@ func (c *Conn) prepare(ctx context.Context, op string, request []byte, timeout t
 	e := newEntry()
 	e.begun, e.deadline, e.state = begun, deadline, state
 	e.lend = len(request) >= lendBytes
+	if c.watch != nil {
+		c.watch.accept(e, request, begun)
+	}
 	return e, nil
 }
 

@@ -40,11 +40,17 @@ func (c *Conn) flush() {
 			c.mu.Unlock()
 			return
 		}
+		if c.watch != nil {
+			c.watch.takeLocked(c, b)
+		}
 		c.mu.Unlock()
 		n, err := c.transmit(b.bytes())
 		if err != nil && syscalls.IsRetry(err) {
 			c.stallOn(b, n)
 			return
+		}
+		if c.watch != nil {
+			c.observeWrite(b, err)
 		}
 		if err != nil {
 			c.dropWrite(b, err)
@@ -90,6 +96,7 @@ func (c *Conn) wroteLocked(b *buffer) {
 		e.state = entryAnswered
 		c.counters.oneWay++
 		e.ready <- struct{}{} // capacity 1 and ours alone: never blocks
+		c.idleSince = now()
 	}
 	if c.waiting.n > 0 {
 		c.promoteLocked()
@@ -141,7 +148,13 @@ func (c *Conn) dropWrite(b *buffer, err error) {
 // themselves: their deadline may be earlier than the end of what they happen to write for others, and a loop must never wait.
 func (c *Conn) stallOn(b *buffer, n int) {
 	w, err := c.sock.stall()
+	if c.watch != nil && b != nil {
+		c.markWritten(b)
+	}
 	if err != nil {
+		if c.watch != nil {
+			c.observeWrite(b, err)
+		}
 		c.dropWrite(b, err)
 		return
 	}
@@ -149,6 +162,9 @@ func (c *Conn) stallOn(b *buffer, n int) {
 	if c.state == stateClosed {
 		c.mu.Unlock()
 		w.release()
+		if c.watch != nil {
+			c.observeWrite(b, ErrClosed)
+		}
 		c.dropWrite(b, ErrClosed)
 		return
 	}
@@ -191,6 +207,9 @@ func (c *Conn) writeStalled(w stall, b *buffer, n int) {
 		err = w.writeRest(own, lent, n)
 	}
 	w.release()
+	if c.watch != nil {
+		c.observeWrite(b, err)
+	}
 
 	c.mu.Lock()
 	c.stalled = false
