@@ -24,6 +24,7 @@ type Broker struct {
 	clientID        string
 	conn            *loop.Conn
 	trace           *tracer // nil: no debug output
+	watch           *watch  // nil: neither hooks nor a log
 	defaultTimeout  time.Duration
 	maxRequestBytes int
 	maxThrottle     time.Duration
@@ -95,10 +96,10 @@ func (b *Broker) traced(request []byte, done func([]byte, error)) func([]byte, e
 	}
 }
 
-// traceEnd logs the end of the connection. DialBroker starts it where there is debug output; it ends with the connection, and nobody waits for it.
-func (b *Broker) traceEnd() {
-	<-b.conn.Done()
-	b.trace.event("ended", "addr", b.addr, "error", b.conn.Err())
+// onEnd tells of the end of the connection. On its loop, which may be before b has one.
+func (b *Broker) onEnd(cause error) {
+	b.trace.event("ended", "addr", b.addr, "error", cause)
+	b.watch.onEnd(cause)
 }
 
 // timeout is 0, none, where the context has a deadline: the call has said otherwise.
@@ -144,13 +145,18 @@ func (b *Broker) SendOneWay(ctx context.Context, request []byte) error {
 		b.trace.message("sent", b.addr, request, isSecretRequest(request))
 	}
 	if err := b.conn.SendOneWay(ctx, request, b.timeout(ctx)); err != nil {
-		e := b.wrap("send", err)
-		if e.Code == CodeNoAcknowledgement {
-			e.Code = CodeCannotSend
-		}
-		return b.trace.failed(e)
+		return b.trace.failed(b.wrapSend(err))
 	}
 	return nil
+}
+
+// wrapSend is wrap for requests whose sending is all of it.
+func (b *Broker) wrapSend(err error) *Error {
+	e := b.wrap("send", err)
+	if e.Code == CodeNoAcknowledgement {
+		e.Code = CodeCannotSend
+	}
+	return e
 }
 
 // check refuses what cannot be a request.
@@ -245,6 +251,9 @@ func (b *Broker) wrap(op string, err error) *Error {
 	}
 	return e
 }
+
+// cause is what ended the connection, as callers are told.
+func (b *Broker) cause(err error) error { return b.wrap("", err).Err }
 
 // wrapSubmit is wrap for the callbacks of Submit.
 func (b *Broker) wrapSubmit(_ string, err error) error { return b.wrap("request", err) }

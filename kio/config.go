@@ -134,13 +134,21 @@ type Config struct {
 	// Engine runs the connection; nil is the engine that all such connections share.
 	Engine *Engine
 
+	// Hooks are told what happens on connections; nil is nobody, and costs nothing. It must not be changed any more.
+	Hooks *Hooks
 	// Cluster is what OpenCluster needs beyond all that; others do not look at it.
 	Cluster ClusterConfig
 
 	// Debug says what to log of the traffic; nil reads the environment variable KAFKA_DEBUG when the connection is dialled: see ParseDebug. A
-	// Debug with Level 0 is silence whatever the environment says.
+	// Debug with Level 0 is no debug output whatever the environment says.
 	Debug *Debug
-	// Logger receives debug output, at slog.LevelInfo: the debug level has already said that it is wanted. nil is lines on standard error.
+	// Logger is told of the life of connections. Routine is at slog.LevelDebug: opened, not opened (the dial returns the error), re-authenticated, closed by
+	// this side. slog.LevelInfo: throttled, ended by the broker with nothing in flight, a SASL mechanism that is not offered. slog.LevelWarn: any other
+	// end, which has lost requests or is this side's giving up. Never messages, nor secrets. Ends are logged on event loops: the handler should not
+	// block for long. nil is silence.
+	//
+	// With Debug it receives the debug output instead, at slog.LevelInfo: the debug level has already said that it is wanted. That goes to standard
+	// error, in lines, where Logger is nil.
 	Logger *slog.Logger
 }
 

@@ -29,6 +29,7 @@ type Conn struct {
 	maxReceive int
 	stream     *loop.Stream
 	trace      *connTrace // nil: no debug output
+	watch      *watch     // nil: neither hooks nor a log
 
 	mu  sync.Mutex // guards why
 	why error      // what made this side close the connection, as later calls tell it; nil before
@@ -57,14 +58,23 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Conn, error) {
 	}
 	ctx, cancel := d.start(ctx)
 	defer cancel()
-	s, err := d.engine.loops.DialStream(ctx, d.addr, d.dialConfig())
-	if err != nil {
-		return nil, d.failed(ctx, err)
-	}
-	d.connected(s.LocalAddr(), s.RemoteAddr())
-	c := &Conn{addr: d.addr, timeout: d.cfg.Timeout, maxSend: d.cfg.MaxRequestBytes, maxReceive: d.cfg.MaxFrameBytes, stream: s}
+	c := &Conn{addr: d.addr, timeout: d.cfg.Timeout, maxSend: d.cfg.MaxRequestBytes, maxReceive: d.cfg.MaxFrameBytes}
 	if d.trace != nil {
 		c.trace = &connTrace{tracer: d.trace}
+	}
+	dc := d.dialConfig()
+	d.watch = d.newWatch(c.cause, nil)
+	c.watch = d.watch
+	if c.watch != nil {
+		dc.OnEnd = c.watch.onEnd
+	}
+	if c.stream, err = d.engine.loops.DialStream(ctx, d.addr, dc); err != nil {
+		return nil, d.failed(ctx, err)
+	}
+	d.connected(c.LocalAddr(), c.RemoteAddr())
+	if err := d.succeeded(); err != nil {
+		_ = c.Close()
+		return nil, d.failed(ctx, err)
 	}
 	return c, nil
 }
@@ -98,6 +108,9 @@ func (c *Conn) Send(message []byte, timeout time.Duration) (int, error) {
 		return 0, c.failed(&Error{Op: "send", Addr: c.addr, Code: CodeNoConnection, Want: len(message), Elapsed: time.Since(began), Err: c.gone(), unsent: true})
 	}
 	n, err := c.stream.WriteFull(message, timeout)
+	if c.watch != nil {
+		c.wrote(n, began, err)
+	}
 	if c.trace != nil {
 		c.traceSent(message[:n])
 	}
@@ -129,6 +142,9 @@ func (c *Conn) Receive(length int, timeout time.Duration) ([]byte, error) {
 	}
 	message := make([]byte, length)
 	n, err := c.stream.ReadFull(message, timeout)
+	if c.watch != nil {
+		c.wasRead(n)
+	}
 	if c.trace != nil {
 		c.traceReceived(message[:n])
 	}
@@ -149,6 +165,9 @@ func (c *Conn) TryReceive(length int, timeout time.Duration) ([]byte, error) {
 	// Room for what is there, or may come with the first byte, not for all that the caller would take.
 	message := make([]byte, min(length, max(c.stream.Buffered(), tryReceiveBytes)))
 	n, err := c.stream.ReadSome(message, timeout)
+	if c.watch != nil {
+		c.wasRead(n)
+	}
 	if c.trace != nil {
 		c.traceReceived(message[:n])
 	}
@@ -208,6 +227,9 @@ func (c *Conn) receiveFailed(op string, n, want int, began time.Time, err error)
 // type *Error. Config.Timeout does not bound it.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.stream.Read(p)
+	if c.watch != nil {
+		c.wasRead(n)
+	}
 	if c.trace != nil && n > 0 {
 		c.traceReceived(p[:n])
 	}
@@ -227,7 +249,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write is net.Conn's: it sends all of p, borrowed until it returns. When it fails after a part of p, the connection stays open and the caller has
 // to know what the peer makes of that part; Send takes care of it. Errors are of type *Error. Config.Timeout does not bound it.
 func (c *Conn) Write(p []byte) (int, error) {
+	var began time.Time
+	if c.watch != nil {
+		began = time.Now()
+	}
 	n, err := c.stream.Write(p)
+	if c.watch != nil {
+		c.wrote(n, began, err)
+	}
 	if c.trace != nil && n > 0 {
 		c.traceSent(p[:n])
 	}
@@ -307,6 +336,22 @@ func (c *Conn) gone() error {
 		return c.cause(err)
 	}
 	return io.EOF // seen by the kernel, and not yet by the loop; a reset would read the same
+}
+
+// wrote tells the hooks of a write, and wasRead of a read. One that panics ends the connection.
+func (c *Conn) wrote(n int, began time.Time, err error) {
+	if err != nil {
+		err = c.cause(err)
+	}
+	if p := c.watch.wrote(n, began, err); p != nil {
+		c.end(&endError{p})
+	}
+}
+
+func (c *Conn) wasRead(n int) {
+	if p := c.watch.read(n); p != nil {
+		c.end(&endError{p})
+	}
 }
 
 // failed completes an error and tells the debug output.

@@ -3,8 +3,11 @@ package kio_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -130,4 +133,44 @@ func ExampleNewEngine() {
 	defer e.Close()
 	fmt.Println(e.Loops(), "loops,", e.Conns(), "connections")
 	// Output: 2 loops, 0 connections
+}
+
+func ExampleHooks() {
+	addr, stop := kafka()
+	defer stop()
+
+	// Metrics of one's own: hooks run on event loops, so that they count and go.
+	var requests, failed, bytes atomic.Int64
+	gone := make(chan error, 1)
+	b, err := kio.DialBroker(context.Background(), addr, kio.Config{Hooks: &kio.Hooks{
+		OnConnect: func(c kio.ConnInfo, _ time.Duration, err error) {
+			fmt.Println("connected:", c.Remote == addr, err)
+		},
+		OnRequest: func(_ kio.ConnInfo, r kio.RequestInfo) {
+			if r.Err != nil {
+				failed.Add(1)
+			}
+			if r.Key == int16(kmsg.Metadata) {
+				requests.Add(1)
+			}
+			bytes.Add(int64(r.BytesSent + r.BytesReceived))
+		},
+		OnDisconnect: func(_ kio.ConnInfo, cause error) { gone <- cause },
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if _, err := kmsg.NewPtrMetadataRequest().RequestWith(context.Background(), b); err != nil {
+			log.Fatal(err)
+		}
+	}
+	s := b.Stats()
+	_ = b.Close()
+	fmt.Println("disconnected:", errors.Is(<-gone, net.ErrClosed))
+	fmt.Println(requests.Load(), "requests,", failed.Load(), "failed,", bytes.Load() == int64(s.BytesSent+s.BytesRead))
+	// Output:
+	// connected: true <nil>
+	// disconnected: true
+	// 3 requests, 0 failed, true
 }

@@ -36,7 +36,10 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 		}
 		err = d.open(ctx, b, mechanisms)
 		if err == nil {
-			return b, nil
+			if err = d.succeeded(); err == nil {
+				return b, nil
+			}
+			mechanisms = nil // a hook has panicked: nothing to fall back to
 		}
 		_ = b.Close()
 		// A broker ends the connection whose mechanism it has refused (apache/kafka SaslServerAuthenticator, handleHandshakeRequest), so that
@@ -48,6 +51,7 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 			return nil, d.failed(ctx, err)
 		}
 		d.trace.event("mechanism refused", "addr", d.addr, "next", mechanisms[0].Name())
+		d.watch.refusedMechanism(mechanisms[0].Name(), d.wrap(ctx, err))
 	}
 }
 
@@ -64,8 +68,17 @@ func (d *dial) dialBroker(ctx context.Context) (*Broker, error) {
 	}
 	dc := d.dialConfig()
 	dc.WrapError = b.wrapSubmit
-	if d.ended != nil {
-		dc.OnEnd = func(error) { d.ended(b) }
+	d.watch = d.newWatch(b.cause, b)
+	b.watch = d.watch
+	b.watch.observe(&dc)
+	switch ended := d.ended; { // a copy, as the connection must not keep the dial and its Config
+	case ended != nil:
+		dc.OnEnd = func(cause error) {
+			b.onEnd(cause)
+			ended(b)
+		}
+	case b.watch != nil || b.trace != nil:
+		dc.OnEnd = b.onEnd
 	}
 	c, err := d.engine.loops.Dial(ctx, d.addr, dc)
 	if err != nil {
@@ -73,9 +86,6 @@ func (d *dial) dialBroker(ctx context.Context) (*Broker, error) {
 	}
 	b.conn = c
 	d.connected(c.LocalAddr(), c.RemoteAddr())
-	if b.trace != nil {
-		go b.traceEnd()
-	}
 	return b, nil
 }
 

@@ -17,6 +17,7 @@ type dial struct {
 	to     string // what to connect to: addr, or what Config.MapAddr gives for it
 	engine *Engine
 	trace  *tracer // nil: no debug output
+	watch  *watch  // of the connection that is being opened; nil: nobody is told
 	began  time.Time
 	ended  func(b *Broker) // not nil: told of the end of each connection that the dial made, on its loop
 }
@@ -48,16 +49,31 @@ func (d *dial) start(ctx context.Context) (context.Context, context.CancelFunc) 
 	return context.WithTimeout(ctx, d.cfg.DialTimeout)
 }
 
-// connected tells the debug output.
+// connected tells of the connection that stands, and has yet to be opened.
 func (d *dial) connected(local, remote net.Addr) {
+	d.watch.stands(local, remote)
 	if d.trace != nil {
 		d.trace.event("connected", "addr", d.addr, "local", local, "remote", remote, "elapsed", time.Since(d.began))
 	}
 }
 
-// failed turns an error of a dial, the loop's or an *OpenError, into ours. It is CodeCannotConnect, but for a name that exists with addresses of the
-// other IP version only, and for a call that cannot be made where it was made.
+// succeeded tells of the connection that is open. Its error is the panic of a hook.
+func (d *dial) succeeded() error {
+	w := d.watch
+	d.watch = nil // which has been told of the end of the attempt, whatever follows
+	return w.succeeded()
+}
+
+// failed is wrap for an error that ends the dial, and tells of it.
 func (d *dial) failed(ctx context.Context, err error) error {
+	e := d.wrap(ctx, err)
+	d.watch.failed(e)
+	return d.trace.failed(e)
+}
+
+// wrap turns an error of a dial, the loop's or an *OpenError, into ours. It is CodeCannotConnect, but for a name that exists with addresses of the
+// other IP version only, and for a call that cannot be made where it was made.
+func (d *dial) wrap(ctx context.Context, err error) *Error {
 	e := &Error{Op: "dial", Addr: d.addr, MappedTo: mappedTo(d.addr, d.to), Code: CodeCannotConnect, Err: withoutOp(err), unsent: true}
 	var opened *OpenError
 	switch {
@@ -72,7 +88,7 @@ func (d *dial) failed(ctx context.Context, err error) error {
 		e.Err = d.cfg.openError(stepOf(err), e.Err)
 	}
 	e.Elapsed = time.Since(d.began)
-	return d.trace.failed(e)
+	return e
 }
 
 // stepOf is the step at which the loop's part of a dial failed.

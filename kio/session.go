@@ -104,6 +104,7 @@ func (s *session) renew() {
 
 	if err == nil {
 		s.broker.trace.event("re-authenticated", "addr", s.broker.addr, "for", lifetime)
+		s.broker.watch.reauthenticated(lifetime)
 		s.broker.conn.Unhold()
 	} else {
 		s.failed(err) // and what is held stays so: nothing may be sent on a connection that is not authenticated any more

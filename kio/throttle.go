@@ -22,6 +22,9 @@ type throttle struct {
 func (b *Broker) throttled(asked time.Duration) {
 	wait := min(asked, b.maxThrottle)
 	if wait <= 0 {
+		if asked > 0 {
+			b.tellThrottle(asked, 0, false)
+		}
 		return
 	}
 	t := &b.throttle
@@ -43,6 +46,7 @@ func (b *Broker) throttled(asked time.Duration) {
 	if b.trace != nil {
 		b.trace.event("throttled", "addr", b.addr, "asked", asked, "waits", wait)
 	}
+	b.tellThrottle(asked, wait, first)
 	if !first {
 		return
 	}
@@ -55,6 +59,13 @@ func (b *Broker) throttled(asked time.Duration) {
 		t.timer = time.AfterFunc(left, b.unthrottle)
 	default:
 		t.timer.Reset(left) // it has fired: unthrottle is its function
+	}
+}
+
+// tellThrottle tells of an answer that throttles. A hook that panics ends the connection.
+func (b *Broker) tellThrottle(asked, waits time.Duration, first bool) {
+	if err := b.watch.throttled(asked, waits, first); err != nil {
+		b.fail(err)
 	}
 }
 
