@@ -3,7 +3,6 @@ package kio_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -401,18 +400,7 @@ func TestNodesAreReachedByTheirMappedAddresses(t *testing.T) {
 	f := fakeCluster(t, kfake.NumBrokers(3))
 	forward := make(map[string]string) // as a tunnel has it: what the metadata tells is not where it is
 	for _, addr := range f.ListenAddrs() {
-		forward[addr] = hostile.Listen(t, hostile.Func(func(near net.Conn) {
-			far, err := net.Dial("tcp", addr)
-			if err != nil {
-				return
-			}
-			defer far.Close()
-			go func() {
-				_, _ = io.Copy(far, near)
-				_ = far.Close()
-			}()
-			_, _ = io.Copy(near, far)
-		})).Addr()
+		forward[addr] = hostile.Listen(t, hostile.Func(func(near net.Conn) { splice(near, addr) })).Addr()
 	}
 	m, err := kio.AddrMap(forward)
 	if err != nil {
