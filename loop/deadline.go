@@ -33,7 +33,7 @@ func (c *Conn) onTimer() {
 	c.timerAt = never
 	t := now()
 	next := int64(never)
-	excused := c.blameless()
+	excused := c.blameless(c.limits.MaxAbandonedAge)
 	for _, l := range [...]*entryList{&c.inFlight, &c.oneWay, &c.waiting} {
 		for e := l.head; e != nil; {
 			following := e.next

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"kafkaio/internal/hostile"
 	"kafkaio/loop"
@@ -134,5 +135,14 @@ func TestFarDeadlines(t *testing.T) {
 		if _, err := c.RoundTrip(t.Context(), request(1, nil), math.MaxInt64); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+func TestAWriteWithoutProgressNeedsNoDescriptorToEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, e *loop.Engine) {
+		b := hostileBroker(t, hostile.Silence)
+		c := dial(t, e, b.Addr(), loop.Limits{MaxStall: 200 * time.Millisecond, MaxInFlight: 2})
+		eventually(t, "accepted", func() bool { return b.Accepted() == 1 })
+		withoutDescriptors(t, func() { testStalled(t, c) })
 	})
 }

@@ -3,6 +3,7 @@ package loop
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // unaskedBytes is what the memory of an answer that is being collected may grow to without asking the budget: what a read brings has been read, and
@@ -267,14 +268,16 @@ func (c *Conn) grant(least, n, whole int) int {
 	return n
 }
 
-// blameless is the instant until which the peer cannot be blamed for not answering: it is this side that has not read. 0: no such excuse.
-func (c *Conn) blameless() int64 {
-	switch p := &c.receipt; {
-	case p.paused.Load():
-		return after(c.limits.MaxAbandonedAge)
-	case p.resumed.Load() > 0:
-		return p.resumed.Load() + min(int64(c.limits.MaxAbandonedAge), never-p.resumed.Load())
-	default:
+// blameless is the instant until which the peer, which has d for something, cannot be blamed for not doing it, as it is this side that has not read; 0
+// where there is no such excuse.
+func (c *Conn) blameless(d time.Duration) int64 {
+	p := &c.receipt
+	if p.paused.Load() {
+		return after(d)
+	}
+	resumed := p.resumed.Load()
+	if resumed == 0 {
 		return 0
 	}
+	return resumed + min(int64(d), never-resumed)
 }

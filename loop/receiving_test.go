@@ -88,45 +88,45 @@ func nothingHeld(t *testing.T, e *loop.Engine) {
 // TestManyLargeAnswersKeepWithinTheBudget: each of 50 connections gets an answer of half the budget, all at once.
 func TestManyLargeAnswersKeepWithinTheBudget(t *testing.T) {
 	const conns, answer, budget = 50, 8 << 20, 16 << 20
-	for _, submit := range []bool{false, true} {
-		eachDriverWith(t, loop.Config{MaxReceivingBytes: budget}, func(t *testing.T, e *loop.Engine) {
-			l := newLargeAnswers(answer, 1<<10)
-			b := hostileBroker(t, l.script)
-			var wg sync.WaitGroup
-			for range conns {
-				c := dial(t, e, b.Addr(), loop.Limits{})
-				wg.Add(1)
-				if submit {
-					if err := c.Submit(request(1, nil), time.Time{}, func(got []byte, err error) {
-						l.check(t, got, err)
-						wg.Done()
-					}); err != nil {
-						t.Fatal(err)
-					}
-					continue
-				}
-				go func() {
-					defer wg.Done()
-					got, err := c.RoundTrip(t.Context(), request(1, nil), 0)
+	eachDriverWith(t, loop.Config{MaxReceivingBytes: budget}, func(t *testing.T, e *loop.Engine) {
+		l := newLargeAnswers(answer, 1<<10)
+		b := hostileBroker(t, l.script)
+		var wg sync.WaitGroup
+		for i := range conns {
+			c := dial(t, e, b.Addr(), loop.Limits{})
+			wg.Add(1)
+			if i%2 == 0 {
+				if err := c.Submit(request(1, nil), time.Time{}, func(got []byte, err error) {
 					l.check(t, got, err)
-				}()
+					wg.Done()
+				}); err != nil {
+					t.Fatal(err)
+				}
+				continue
 			}
-			eventually(t, "all asked", func() bool { return b.Accepted() == conns })
-			for range conns {
-				l.tokens <- struct{}{}
-			}
-			within(t, 6*patience, "answers", wg.Wait)
-			nothingHeld(t, e)
-			s := e.Stats()
-			// One answer over the budget, whose memory may be a quarter larger where it is used again.
-			if peak, bound := loop.ReceivingPeak(e), int64(budget+answer*5/4+conns*loop.UnaskedBytes); peak > bound {
-				t.Errorf("%d bytes were held, over the bound of %d", peak, bound)
-			}
-			if s.Pauses == 0 || s.MaxReceivingBytes != budget {
-				t.Errorf("Stats = %+v, want pauses and the budget of %d", s, budget)
-			}
-		})
-	}
+			go func() {
+				defer wg.Done()
+				got, err := c.RoundTrip(t.Context(), request(1, nil), 0)
+				l.check(t, got, err)
+			}()
+		}
+		eventually(t, "all asked", func() bool { return b.Accepted() == conns })
+		for range conns {
+			l.tokens <- struct{}{}
+		}
+		within(t, 12*patience, "answers", wg.Wait)
+		nothingHeld(t, e)
+		s := e.Stats()
+		// One answer over the budget, whose memory may be a quarter larger where it is used again.
+		if peak, bound := loop.ReceivingPeak(e), int64(budget+answer*5/4+conns*loop.UnaskedBytes); peak > bound {
+			t.Errorf("%d bytes were held, over the bound of %d", peak, bound)
+		} else {
+			t.Logf("%d bytes were held at most, under a budget of %d", peak, budget)
+		}
+		if s.Pauses == 0 || s.MaxReceivingBytes != budget {
+			t.Errorf("Stats = %+v, want pauses and the budget of %d", s, budget)
+		}
+	})
 }
 
 // TestAnswersLargerThanTheBudgetComeOneAfterTheOther: the second one pauses its connection, whose deadlines go on, and no other's.
@@ -351,6 +351,9 @@ func TestPausesMeetEndsOfAllKinds(t *testing.T) {
 			var wg sync.WaitGroup
 			var answered atomic.Int64
 			end := time.Now().Add(2 * time.Second)
+			if stop {
+				end = end.Add(patience)
+			}
 			for range 8 {
 				wg.Go(func() {
 					for time.Now().Before(end) {

@@ -168,7 +168,8 @@ func (c *Conn) stallOn(b *buffer, n int) {
 		c.dropWrite(b, ErrClosed)
 		return
 	}
-	w.patience, w.excused = max(c.limits.MaxStall, 0), c.receipt.paused.Load
+	w.patience = max(c.limits.MaxStall, 0)
+	w.excused = func() bool { return c.blameless(c.limits.MaxStall) > now() }
 	c.stalled = true
 	c.counters.stalls++
 	ask := c.cutLocked(b) && c.failLocked(ErrCutRequest)
