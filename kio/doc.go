@@ -25,6 +25,11 @@
 // Every error is an [*Error] with the class that Kafka::IO gave it, the bytes moved and the cause. Its SafeToRetry is true only if no byte of the request can have
 // reached the broker.
 //
+// # Watching
+//
+// Config.Hooks are told what happens, Config.Logger of the life of connections, and Stats of a Broker or an Engine gives counts, errors by class and what the kernel
+// knows of the line.
+//
 // # Limits
 //
 // [Config] bounds what a connection holds: requests in flight, bytes waiting to be sent, the size of answers. What does not fit waits within its deadline or is

@@ -25,6 +25,10 @@
 // Every accepted request ends exactly once: with its answer, its deadline, its context, or the end of its connection, be that by Close, by Stop, by the
 // peer or by a panic in a callback. Errors of operations are of type [*OpError], whose Unsent tells whether the peer can have seen any byte.
 //
+// # Watching
+//
+// Stats of a Conn or an Engine are counts; an [Observer] is told of each write, each read and each request's end, where it happens.
+//
 // # Limits
 //
 // [Limits] bound what a connection holds: requests in flight, bytes that wait to be sent, the size of an answer, and how many abandoned requests may
