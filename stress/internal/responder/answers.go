@@ -43,6 +43,8 @@ type table struct {
 
 	// unsupported answers an ApiVersions request of a version not served.
 	unsupported []byte
+
+	withhold []int16 // immutable; keys that are left without an answer
 }
 
 // find returns the answer of a key and version, or nil.
@@ -60,7 +62,7 @@ func (t *table) find(key, version int16) []byte {
 
 // clone returns a deep copy.
 func (t *table) clone() *table {
-	c := &table{byKey: make([][][]byte, len(t.byKey))}
+	c := &table{byKey: make([][][]byte, len(t.byKey)), withhold: t.withhold}
 	for k, versions := range t.byKey {
 		for _, a := range versions {
 			c.byKey[k] = append(c.byKey[k], append([]byte(nil), a...))
@@ -72,7 +74,7 @@ func (t *table) clone() *table {
 
 // newTable encodes every answer for a configuration with its defaults filled.
 func newTable(cfg Config, brokers []hostPort) *table {
-	t := new(table)
+	t := &table{withhold: cfg.Withhold}
 	for _, s := range serve {
 		last := s.max
 		if last < 0 {

@@ -49,6 +49,10 @@ type Config struct {
 	// 0 answers all. Requests with acks=0 do not count.
 	Drop int
 
+	// Withhold lists API keys whose requests are never answered, for clients
+	// that are to be looked at with requests in flight. They count as dropped.
+	Withhold []int16
+
 	// ThrottleMillis is the throttle_time_ms of each answer that has the
 	// field.
 	ThrottleMillis int32
@@ -79,6 +83,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Addrs = append([]string(nil), c.Addrs...)
 	c.Advertise = append([]string(nil), c.Advertise...)
+	c.Withhold = append([]int16(nil), c.Withhold...)
 	if c.Loops == 0 {
 		c.Loops = 1
 	}

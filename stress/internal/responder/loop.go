@@ -61,6 +61,10 @@ func (l *loop) answer(c *conn, req request) {
 	if req.answer == nil {
 		return
 	}
+	if req.withheld {
+		l.tallyTotals.dropped++
+		return
+	}
 	if l.drop > 0 {
 		if l.sinceDrop++; l.sinceDrop == l.drop {
 			l.sinceDrop = 0

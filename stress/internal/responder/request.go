@@ -3,6 +3,7 @@ package responder
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 const (
@@ -31,6 +32,7 @@ var (
 type request struct {
 	frameBytes int    // with the size prefix
 	answer     []byte // from the table; nil: none is due
+	withheld   bool   // one is due and never comes, by Config.Withhold
 	id         uint32 // correlation id
 }
 
@@ -54,6 +56,7 @@ func (t *table) inspect(p []byte, maxRequestBytes int) (req request, want int, e
 	if req.answer = t.find(key, version); req.answer == nil {
 		return req, 0, errUnknown
 	}
+	req.withheld = slices.Contains(t.withhold, key)
 	if key != keyProduce {
 		return req, 0, nil
 	}

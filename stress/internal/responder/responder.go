@@ -41,7 +41,7 @@ type Responder struct {
 type Stats struct {
 	Requests uint64 // complete ones
 	Answers  uint64 // of them: answered, or held back by Config.Delay
-	Dropped  uint64 // of them: left without an answer by Config.Drop
+	Dropped  uint64 // of them: left without an answer by Config.Drop or Withhold
 	BytesIn  uint64
 	BytesOut uint64 // handed to the kernel or waiting for it
 
