@@ -13,6 +13,7 @@ func main() {
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	os.Exit(command.Main(command.Env{
 		Args:       os.Args[1:],
+		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
 		Interrupts: interrupts,

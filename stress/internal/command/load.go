@@ -153,7 +153,7 @@ func (o *options) run(ctx context.Context, live *report.Live, every time.Duratio
 	done := make(chan struct{})
 	var shower sync.WaitGroup
 	shower.Add(1)
-	go o.show(g, live, every, done, &shower)
+	go show(live, func() string { return report.Line(g.Progress(), o.duration) }, every, done, &shower)
 	err = g.Open(ctx)
 	if err == nil {
 		g.Drive(ctx)
@@ -165,15 +165,15 @@ func (o *options) run(ctx context.Context, live *report.Live, every time.Duratio
 	return result, err
 }
 
-// show shows the progress. Started by run, which ends it by done and waits for it.
-func (o *options) show(g *load.Generator, live *report.Live, every time.Duration, done <-chan struct{}, shower *sync.WaitGroup) {
+// show shows the progress. Who starts it ends it by done and waits for it.
+func show(live *report.Live, line func() string, every time.Duration, done <-chan struct{}, shower *sync.WaitGroup) {
 	defer shower.Done()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			live.Show(report.Line(g.Progress(), o.duration))
+			live.Show(line())
 		case <-done:
 			return
 		}
@@ -182,13 +182,7 @@ func (o *options) show(g *load.Generator, live *report.Live, every time.Duration
 
 // report writes the result and gives its exit code.
 func (env *Env) report(o *options, s report.Settings, r *load.Result, live *report.Live) error {
-	code := ExitOK
-	switch {
-	case r.Check() != nil:
-		code = ExitBroken
-	case !r.Clean():
-		code = ExitFailures
-	}
+	code := exitCode(r.Check(), r.Clean())
 	var err error
 	if o.json {
 		err = report.WriteJSON(env.Stdout, s, r, code)
@@ -207,6 +201,18 @@ func (env *Env) report(o *options, s report.Settings, r *load.Result, live *repo
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// exitCode is that of a run whose law and whose requests came to this.
+func exitCode(law error, clean bool) int {
+	switch {
+	case law != nil:
+		return ExitBroken
+	case !clean:
+		return ExitFailures
+	default:
+		return ExitOK
+	}
 }
 
 // clientID is how brokers see us.

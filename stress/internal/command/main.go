@@ -22,6 +22,7 @@ const (
 // Env is what a command gets from the process that it runs in.
 type Env struct {
 	Args       []string
+	Stdin      io.Reader // read only where the command is told to end with it; nil has ended
 	Stdout     io.Writer
 	Stderr     io.Writer
 	Interrupts <-chan os.Signal // the first ends the load, the second the process; nil is none

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ measuring clients. It runs until it is interrupted, and then prints what it has 
 func newResponder(env *Env) *cobra.Command {
 	var cfg responder.Config
 	var duration time.Duration
+	var tied bool
 	c := &cobra.Command{
 		Use:           "responder",
 		Short:         "Serve a very fast broker with canned answers",
@@ -33,7 +35,7 @@ func newResponder(env *Env) *cobra.Command {
 			if duration < 0 {
 				return fmt.Errorf("--duration is %v, want 0 or more", duration)
 			}
-			return env.respond(c.Context(), cfg, duration)
+			return env.respond(c.Context(), cfg, duration, tied)
 		},
 	}
 	f := c.Flags()
@@ -47,13 +49,30 @@ func newResponder(env *Env) *cobra.Command {
 	f.StringVar(&cfg.Topic, "topic", defaultTopic, "the only topic")
 	f.Int32Var(&cfg.Partitions, "partitions", 0, "of the topic (default: 4 for each broker)")
 	f.DurationVar(&duration, "duration", 0, "for how long to serve; 0 is until interrupted")
+	f.BoolVar(&tied, tiedFlag, false, "serve until standard input ends, whatever interrupts there are")
+	_ = f.MarkHidden(tiedFlag) // fails only for a flag that is not there
 	return c
 }
 
-// respond serves until ctx ends, an interrupt arrives or the duration is over.
-func (env *Env) respond(ctx context.Context, cfg responder.Config, duration time.Duration) error {
-	ctx, release := env.watch(ctx, func() {}, func() {})
-	defer release()
+// listeningOn begins the line that says where.
+const listeningOn = "listening on "
+
+// tiedFlag ties a responder to who has started it: it gets the same interrupts from the terminal, and must outlive them for the last answers, but not its
+// parent.
+const tiedFlag = "until-input-ends"
+
+// respond serves until ctx ends, an interrupt arrives or the duration is over; a tied one until standard input ends.
+func (env *Env) respond(ctx context.Context, cfg responder.Config, duration time.Duration, tied bool) error {
+	if tied {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		go env.awaitEnd(cancel)
+	} else {
+		var release func()
+		ctx, release = env.watch(ctx, func() {}, func() {})
+		defer release()
+	}
 	if cfg.Partitions == 0 {
 		cfg.Partitions = int32(target.PartitionsPerBroker * max(len(cfg.Addrs), len(cfg.Advertise), 1))
 	}
@@ -62,7 +81,7 @@ func (env *Env) respond(ctx context.Context, cfg responder.Config, duration time
 		return cannotStart(err)
 	}
 	addrs := strings.Join(r.Addrs(), ",")
-	_, err = fmt.Fprintf(env.Stdout, "listening on %s\n", addrs)
+	_, err = fmt.Fprintf(env.Stdout, "%s%s\n", listeningOn, addrs)
 	var over <-chan time.Time
 	if duration > 0 {
 		timer := time.NewTimer(duration)
@@ -90,4 +109,12 @@ func (env *Env) respond(ctx context.Context, cfg responder.Config, duration time
 		return &exitError{ExitFailures, failed}
 	}
 	return nil
+}
+
+// awaitEnd calls ended when standard input has ended. Started by respond; it ends with that input, for which nobody waits: the process ends meanwhile.
+func (env *Env) awaitEnd(ended func()) {
+	if env.Stdin != nil {
+		_, _ = io.Copy(io.Discard, env.Stdin) // an error ends it as well
+	}
+	ended()
 }

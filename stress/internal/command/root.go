@@ -35,6 +35,7 @@ const rootExample = `  stress
   stress --brokers kafka-1:9092,kafka-2:9092 --connections 5000 --duration 1m
   stress --workload produce=9,fetch=1 --record-bytes 1000 --in-flight 4
   stress --json > result.json
+  stress hold --embedded-brokers 1000 --connections 10000 --every 5s
   stress responder & stress --brokers 127.0.0.1:9092 --workload ping`
 
 func newRoot(env *Env) *cobra.Command {
@@ -57,6 +58,6 @@ func newRoot(env *Env) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	o.register(c.Flags())
-	c.AddCommand(newResponder(env))
+	c.AddCommand(newHold(env), newResponder(env))
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"kafkaio/stress/internal/hist"
 	"kafkaio/stress/internal/load"
 )
 
@@ -126,17 +127,20 @@ func WriteJSON(w io.Writer, s Settings, r *load.Result, exitCode int) error {
 }
 
 func figures(r load.Row, sending time.Duration) Figures {
-	h := r.Latency
 	return Figures{
 		Sent: r.Sent, OK: r.OK, Failed: r.Failed, Unanswered: r.Unanswered,
-		Rate: rate(r, sending),
-		Latency: Latency{
-			Mean: h.Mean().Microseconds(), P50: h.Quantile(0.5).Microseconds(), P90: h.Quantile(0.9).Microseconds(),
-			P99: h.Quantile(0.99).Microseconds(), P999: h.Quantile(0.999).Microseconds(), Max: h.Max().Microseconds(),
-			OverRange: h.OverRange(),
-		},
+		Rate:      rate(r, sending),
+		Latency:   latencyOf(r.Latency),
 		Errors:    notNil(r.Errors),
 		BytesSent: r.BytesSent, BytesReceived: r.BytesReceived,
+	}
+}
+
+func latencyOf(h *hist.Histogram) Latency {
+	return Latency{
+		Mean: h.Mean().Microseconds(), P50: h.Quantile(0.5).Microseconds(), P90: h.Quantile(0.9).Microseconds(),
+		P99: h.Quantile(0.99).Microseconds(), P999: h.Quantile(0.999).Microseconds(), Max: h.Max().Microseconds(),
+		OverRange: h.OverRange(),
 	}
 }
 

@@ -33,13 +33,7 @@ func WriteTable(w io.Writer, r *load.Result) error {
 		fmt.Fprintf(b, "%s took longer than 60s: quantiles among them are given as the maximum.\n\n", Count(int(over), "answer"))
 	}
 	writeConnections(b, r)
-	fmt.Fprintf(b, "sent %s = ok %s + failed %s + unanswered %s",
-		number(r.Total.Sent), number(r.Total.OK), number(r.Total.Failed), number(r.Total.Unanswered))
-	if err := r.Check(); err != nil {
-		fmt.Fprintf(b, ": DOES NOT HOLD, by a fault of this program or of the library: %v\n", err)
-	} else {
-		b.WriteString(": holds\n")
-	}
+	writeLaw(b, r.Total.Counts, r.Check())
 	_, err := io.WriteString(w, b.String())
 	return err
 }

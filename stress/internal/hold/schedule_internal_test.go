@@ -1,0 +1,51 @@
+package hold
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+func TestScheduleAsksEachConnectionOnceAPeriod(t *testing.T) {
+	s := schedule{begin: time.Unix(1000, 0), every: 5 * time.Second, brokers: 1000, connections: 10_000}
+	const node = 7
+	asked := 0
+	for k := range int64(10_000) {
+		if got, want := s.due(k).Sub(s.begin), time.Duration(k)*500*time.Microsecond; got != want {
+			t.Fatalf("request %d is due after %v, want %v", k, got, want)
+		}
+		if s.node(k) == node {
+			asked++
+		}
+	}
+	if asked != 10 {
+		t.Errorf("broker %d is asked %d times in a period, want 10: once for each connection", node, asked)
+	}
+	if got := s.due(10_000); !got.Equal(s.begin.Add(s.every)) {
+		t.Errorf("the second round begins at %v, want one period after the first", got)
+	}
+}
+
+func TestScheduleDoesNotOverflow(t *testing.T) {
+	s := schedule{begin: time.Unix(0, 0), every: time.Hour, brokers: 7, connections: 10_000_000}
+	const years = 100 * 365 * 24
+	if got, want := s.due(years*10_000_000).Sub(s.begin), years*time.Hour; got != want {
+		t.Errorf("due after %v, want %v", got, want)
+	}
+	if n := s.node(math.MaxInt64); n < 0 || n > 6 {
+		t.Errorf("node %d, want 0 to 6", n)
+	}
+}
+
+func TestResidentOf(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"12345 678 90 1 0 2 0\n": 678 * 4096,
+		"12345":                  0,
+		"":                       0,
+		"1 x":                    0,
+	} {
+		if got := residentOf([]byte(text), 4096); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
