@@ -2,9 +2,11 @@ package hold
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 )
 
@@ -52,14 +54,36 @@ func residentOf(statm []byte, pageSize int) uint64 {
 	return pages * uint64(pageSize)
 }
 
-// peak is the most that was seen.
-type peak struct {
-	resident   uint64
-	goroutines int
+// watch is what was seen from time to time. The zero value has seen nothing.
+type watch struct {
+	resident   uint64 // the most
+	goroutines int    // the most
+	times      map[int]uint64
+	looks      uint64
 }
 
 // see looks at what may have grown. It does not stop the world.
-func (p *peak) see() {
-	p.resident = max(p.resident, resident())
-	p.goroutines = max(p.goroutines, runtime.NumGoroutine())
+func (w *watch) see() {
+	w.resident = max(w.resident, resident())
+	w.count(runtime.NumGoroutine())
+}
+
+func (w *watch) count(goroutines int) {
+	if w.times == nil {
+		w.times = make(map[int]uint64)
+	}
+	w.times[goroutines]++
+	w.looks++
+	w.goroutines = max(w.goroutines, goroutines)
+}
+
+// median is the number of goroutines that was not exceeded half of the time.
+func (w *watch) median() int {
+	seen := uint64(0)
+	for _, n := range slices.Sorted(maps.Keys(w.times)) {
+		if seen += w.times[n]; 2*seen >= w.looks {
+			return n
+		}
+	}
+	return 0
 }

@@ -126,18 +126,18 @@ func (h *Holder) ask(node int32, due time.Time) {
 	h.retire()
 }
 
-// observe keeps the peaks until ctx ends.
+// observe looks at the process until ctx ends.
 func (h *Holder) observe(ctx context.Context) {
 	ticker := time.NewTicker(observeInterval)
 	defer ticker.Stop()
-	var p peak
+	var w watch
 	for {
 		select {
 		case <-ticker.C:
-			p.see()
+			w.see()
 			h.open.Store(int64(h.engine.Conns()))
 		case <-ctx.Done():
-			h.result.PeakResident, h.result.PeakGoroutines = p.resident, p.goroutines
+			h.result.PeakResident, h.result.PeakGoroutines, h.result.MedianGoroutines = w.resident, w.goroutines, w.median()
 			return
 		}
 	}

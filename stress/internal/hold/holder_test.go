@@ -88,7 +88,7 @@ func TestEachConnectionIsAskedOnTime(t *testing.T) {
 		t.Errorf("%d latencies of %v on average from the moment they were due, %d of %v from Submit; want %d of each, the first longer",
 			r.FromDue.Count(), r.FromDue.Mean(), r.FromSubmit.Count(), r.FromSubmit.Mean(), r.OK)
 	}
-	if r.Gate.MaxRunning == 0 || r.Dials != 12 || r.Connecting <= 0 || r.Idle.Heap == 0 || r.Asked.Goroutines == 0 || r.PeakGoroutines == 0 || r.PeakDialling == 0 {
+	if r.Gate.MaxRunning == 0 || r.Dials != 12 || r.Connecting <= 0 || r.Idle.Heap == 0 || r.Asked.Goroutines == 0 || r.PeakGoroutines == 0 || r.MedianGoroutines == 0 || r.PeakDialling == 0 {
 		t.Errorf("%+v: want all figures", r)
 	}
 }

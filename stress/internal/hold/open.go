@@ -36,7 +36,7 @@ func (h *Holder) Open(ctx context.Context) error {
 func (h *Holder) awaitConnections(ctx context.Context) error {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
-	var dialling peak
+	var dialling watch
 	defer func() { h.result.PeakDialling = dialling.goroutines }()
 	open, grown := 0, time.Now()
 	for {

@@ -30,14 +30,15 @@ type Result struct {
 	Least      uint64            // requests on the connection with the fewest, of those open at the end, with the one that has opened it
 	Most       uint64            // and with the most
 
-	Before         Footprint // before the first connection
-	Idle           Footprint // when all were open, and nothing had been asked
-	Asked          Footprint // at the end of asking, with the garbage that there was
-	PeakResident   uint64    // while asking; 0 where the system does not tell
-	PeakGoroutines int       // while asking
-	PeakDialling   int       // goroutines while connecting
-	CPU            time.Duration
-	CPUKnown       bool // CPU, of the whole process while asking, could be found out
+	Before           Footprint     // before the first connection
+	Idle             Footprint     // when all were open, and nothing had been asked
+	Asked            Footprint     // at the end of asking, with the garbage that there was
+	PeakResident     uint64        // while asking; 0 where the system does not tell
+	MedianGoroutines int           // while asking
+	PeakGoroutines   int           // while asking: timers that run out make some for a moment
+	PeakDialling     int           // goroutines while connecting
+	CPU              time.Duration // of the whole process while asking
+	CPUKnown         bool          // it could be found out
 
 	Gate        kio.DialStats
 	Dials       uint64

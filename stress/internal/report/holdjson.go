@@ -40,7 +40,8 @@ type HoldDocument struct {
 	Idle                Footprint `json:"idle"`   // all open, nothing asked yet
 	Asked               Footprint `json:"asked"`  // at the end of asking
 	PeakResident        uint64    `json:"peak_resident_bytes"`
-	PeakGoroutines      int       `json:"peak_goroutines"`
+	MedianGoroutines    int       `json:"median_goroutines"` // while asking
+	PeakGoroutines      int       `json:"peak_goroutines"`   // likewise: timers that run out make some for a moment
 	PeakDialling        int       `json:"peak_goroutines_connecting"`
 	ResidentPerConn     float64   `json:"resident_bytes_per_connection"`   // idle beyond before
 	HeapStackPerConn    float64   `json:"heap_stack_bytes_per_connection"` // likewise
@@ -96,7 +97,7 @@ func WriteHoldJSON(w io.Writer, s HoldSettings, r *hold.Result, exitCode int) er
 		Sent: r.Sent, OK: r.OK, Failed: r.Failed, Unanswered: r.Unanswered, Errors: notNil(r.Errors),
 		FromDue: latencyOf(r.FromDue), FromSubmit: latencyOf(r.FromSubmit), Least: r.Least, Most: r.Most,
 		Before: Footprint(r.Before), Idle: Footprint(r.Idle), Asked: Footprint(r.Asked),
-		PeakResident: r.PeakResident, PeakGoroutines: r.PeakGoroutines, PeakDialling: r.PeakDialling,
+		PeakResident: r.PeakResident, MedianGoroutines: r.MedianGoroutines, PeakGoroutines: r.PeakGoroutines, PeakDialling: r.PeakDialling,
 		ResidentPerConn: resident, HeapStackPerConn: memory, GoroutinesPerBroker: r.GoroutinesPerBroker(),
 		Invariant: Invariant{Holds: true},
 	}

@@ -96,6 +96,7 @@ func footprints(r *hold.Result) [][]string {
 		line("before", r.Before),
 		{"connecting, at most", "", "", "", number(r.PeakDialling)},
 		line("all open", r.Idle),
+		{"asking, median", "", "", "", number(r.MedianGoroutines)},
 		{"asking, at most", size(r.PeakResident), "", "", number(r.PeakGoroutines)},
 		line("end of asking", r.Asked),
 	}

@@ -37,6 +37,23 @@ func TestScheduleDoesNotOverflow(t *testing.T) {
 	}
 }
 
+func TestWatch(t *testing.T) {
+	var w watch
+	if w.median() != 0 {
+		t.Errorf("median %d of nothing, want 0", w.median())
+	}
+	for _, n := range []int{8, 9, 700, 8, 8, 9, 9, 8} {
+		w.count(n)
+	}
+	if w.median() != 8 || w.goroutines != 700 {
+		t.Errorf("median %d, most %d; want 8 and 700", w.median(), w.goroutines)
+	}
+	w.see()
+	if w.looks != 9 {
+		t.Errorf("%d looks, want 9", w.looks)
+	}
+}
+
 func TestResidentOf(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"12345 678 90 1 0 2 0\n": 678 * 4096,
