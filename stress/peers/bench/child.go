@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"kafkaio/stress/internal/responder"
 	"kafkaio/stress/peers/internal/drive"
 	"kafkaio/stress/peers/internal/front"
@@ -49,6 +51,10 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
+// withheld are the requests of a busy work, which are not answered: kafka-go
+// sends the second, as its Transport chooses the broker by the partition.
+var withheld = []int16{int16(kmsg.Heartbeat), int16(kmsg.Fetch)}
+
 // listening is the line that a responder process prints.
 type listening struct {
 	Addrs []string `json:"addrs"`
@@ -60,12 +66,17 @@ func serve(args []string, in io.Reader, out io.Writer) error {
 	f := flag.NewFlagSet("bench -responder", flag.ContinueOnError)
 	addrs := f.String("addr", "", "")
 	fetch := f.Int("fetch", 0, "")
+	partitions := f.Int("partitions", 0, "")
+	busy := f.Bool("busy", false, "")
 	identities := f.String("tls", "", "")
 	security := f.Int("security", int(work.Plaintext), "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	cfg := responder.Config{Addrs: split(*addrs), FetchBytes: *fetch, Topic: work.Topic}
+	cfg := responder.Config{Addrs: split(*addrs), FetchBytes: *fetch, Topic: work.Topic, Partitions: int32(*partitions)}
+	if *busy {
+		cfg.Withhold = withheld
+	}
 	if s := work.Security(*security); s != work.Plaintext {
 		return serveTLS(cfg, *identities, s, in, out)
 	}

@@ -194,7 +194,8 @@ func lastLine(s string) string {
 func (p *parent) estimate(selections []report.Selection) time.Duration {
 	const start = 100 * time.Millisecond
 	const perThousand = 150 * time.Millisecond
-	const perHandshake = 3 * time.Millisecond // both ends on a CPU each
+	const perThousandBrokers = 3 * time.Second // ours begins 1,000 attempts a second; and a busy client is watched until it is quiet
+	const perHandshake = 3 * time.Millisecond  // both ends on a CPU each
 	var total time.Duration
 	for _, s := range selections {
 		for _, w := range s.Works {
@@ -202,6 +203,9 @@ func (p *parent) estimate(selections []report.Selection) time.Duration {
 			each := start + time.Duration(w.Conns/1000)*perThousand
 			if w.Security != work.Plaintext {
 				each += time.Duration(w.Conns) * perHandshake
+			}
+			if w.Brokers > 0 {
+				each += perThousandBrokers * time.Duration(w.Brokers) / 1000
 			}
 			if !w.Idle && !w.Setup {
 				each += d.WarmUp + d.Window

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,10 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 			if !w.Can(name) || (w.Security != work.Plaintext && !slices.Contains(w.Pinned, name)) {
 				continue
 			}
-			w.Conns, w.Callers = min(w.Conns, 20), min(w.Callers, 20)
+			w.Conns, w.Callers, w.Brokers = min(w.Conns, 20), min(w.Callers, 20), min(w.Brokers, 20)
+			if w.Brokers > 0 && runtime.GOOS != "linux" {
+				continue // there may be one loopback address only
+			}
 			t.Run(name+" "+w.Name, func(t *testing.T) {
 				e := peer.Env{Work: w, Addrs: s.addrs(t, w)}
 				if w.Security != work.Plaintext {
@@ -61,6 +65,9 @@ func TestEveryPeerDoesItsWorks(t *testing.T) {
 					if w.Idle || w.Setup || r.Requests > 0 && r.Samples > 0 || d.Window > patience/4 {
 						break
 					}
+				}
+				if w.Busy && r.MemoryBytes <= 0 {
+					t.Errorf("%+v: want that requests in flight weigh something", r)
 				}
 				if w.Setup && (r.Conns != w.Conns || r.CPUSeconds <= 0) {
 					t.Errorf("%+v", r)
@@ -83,6 +90,8 @@ type servers struct {
 type server struct {
 	fetchBytes int
 	security   work.Security
+	brokers    int
+	busy       bool
 	addrs      []string
 	end        func() error
 }
@@ -90,12 +99,22 @@ type server struct {
 func (s *servers) addrs(t *testing.T, w work.Work) []string {
 	t.Helper()
 	for _, k := range s.started {
-		if k.fetchBytes == w.FetchBytes && k.security == w.Security {
+		if k.fetchBytes == w.FetchBytes && k.security == w.Security && k.brokers == w.Brokers && k.busy == w.Busy {
 			return k.addrs
 		}
 	}
-	k := server{fetchBytes: w.FetchBytes, security: w.Security}
+	k := server{fetchBytes: w.FetchBytes, security: w.Security, brokers: w.Brokers, busy: w.Busy}
 	cfg := responder.Config{Topic: work.Topic, FetchBytes: w.FetchBytes}
+	if w.Brokers > 0 {
+		var err error
+		if cfg.Addrs, err = responder.Loopback(w.Brokers); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Partitions = int32(w.Brokers)
+	}
+	if w.Busy {
+		cfg.Withhold = withheld
+	}
 	if w.Security == work.Plaintext {
 		r, err := responder.Start(cfg)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"kafkaio/stress/internal/responder"
 	"kafkaio/stress/peers/internal/identity"
 	"kafkaio/stress/peers/internal/report"
 	"kafkaio/stress/peers/internal/work"
@@ -24,6 +25,8 @@ type responderKey struct {
 	mode       string
 	fetchBytes int
 	security   work.Security
+	brokers    int
+	busy       bool
 }
 
 // responderProcess is a running one.
@@ -40,7 +43,7 @@ var loopback = []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"}
 // addrs returns where the responder for a work listens, and starts it the
 // first time.
 func (p *parent) addrs(ctx context.Context, mode string, w work.Work) ([]string, error) {
-	k := responderKey{mode, w.FetchBytes, w.Security}
+	k := responderKey{mode, w.FetchBytes, w.Security, w.Brokers, w.Busy}
 	r := p.responders[k]
 	if r == nil {
 		var err error
@@ -54,10 +57,16 @@ func (p *parent) addrs(ctx context.Context, mode string, w work.Work) ([]string,
 
 func (p *parent) startResponder(ctx context.Context, k responderKey) (*responderProcess, error) {
 	where, err := freeAddrs()
+	if k.brokers > 0 {
+		where, err = responder.Loopback(k.brokers)
+	}
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-responder", "-addr", strings.Join(where, ","), "-fetch", strconv.Itoa(k.fetchBytes)}
+	args := []string{"-responder", "-addr", strings.Join(where, ","), "-fetch", strconv.Itoa(k.fetchBytes), "-partitions", strconv.Itoa(k.brokers)}
+	if k.busy {
+		args = append(args, "-busy")
+	}
 	if k.security != work.Plaintext {
 		dir, err := p.identities()
 		if err != nil {

@@ -135,3 +135,31 @@ func TestParseResident(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 }
+
+func TestABusyClientIsWeighedWithItsRequestsInFlight(t *testing.T) {
+	never := make(chan struct{})
+	t.Cleanup(func() { close(never) })
+	hang := func() error { <-never; return nil }
+	sent := 0
+	pump := func(func(error)) func() error { return func() error { sent++; return nil } }
+	e := peer.Env{Work: work.Work{Conns: 2, Callers: 2, Idle: true, Busy: true}}
+	r, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{hang, hang}}), e, short)
+	if err != nil || r.Goroutines != 2 {
+		t.Errorf("%v, %d goroutines more; want 2, one for each request in flight", err, r.Goroutines)
+	}
+	r, err = Run(t.Context(), client(&peer.Client{Pumps: []peer.Pump{pump, pump}}), e, short)
+	if err != nil || sent != 2 || r.Goroutines != 0 {
+		t.Errorf("%v, %d sent, %d goroutines more; want 2 and none", err, sent, r.Goroutines)
+	}
+}
+
+func TestABusyClientWhoseRequestsEndIsNotWeighed(t *testing.T) {
+	e := peer.Env{Work: work.Work{Conns: 2, Callers: 2, Idle: true, Busy: true}}
+	answered := func() error { return nil }
+	if _, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{answered, answered}}), e, short); err == nil || !strings.Contains(err.Error(), "2 requests ended") {
+		t.Errorf("%v: want that both had ended", err)
+	}
+	if _, err := Run(t.Context(), client(&peer.Client{Callers: []func() error{answered}}), e, short); !errors.Is(err, peer.ErrUnavailable) {
+		t.Errorf("%v: want that a caller is missing", err)
+	}
+}

@@ -145,9 +145,7 @@ func (a *async) done(err error) {
 // a round trip on each, because in TLS 1.3 a client's handshake is over before
 // the server has looked at its certificate.
 func setup(ctx context.Context, open peer.Opener, e peer.Env) (work.Result, error) {
-	one := e
-	one.Work.Conns, one.Work.Callers = 1, 1
-	first, err := open(ctx, one)
+	first, err := open(ctx, e.One())
 	if err != nil {
 		return work.Result{}, fmt.Errorf("open the first: %w", err)
 	}
@@ -181,9 +179,7 @@ const settle = 500 * time.Millisecond
 func idle(ctx context.Context, open peer.Opener, e peer.Env) (work.Result, error) {
 	// One connection first: what the first one costs is not the price of
 	// a connection.
-	one := e
-	one.Work.Conns = 1
-	first, err := open(ctx, one)
+	first, err := open(ctx, e.One())
 	if err != nil {
 		return work.Result{}, fmt.Errorf("open the first: %w", err)
 	}
@@ -194,7 +190,16 @@ func idle(ctx context.Context, open peer.Opener, e peer.Env) (work.Result, error
 		return work.Result{}, fmt.Errorf("open: %w", err)
 	}
 	took := time.Since(begin).Seconds()
+	var ended *ends
+	if e.Work.Busy {
+		if ended, err = occupy(ctx, c, e.Work.Callers); err != nil {
+			return work.Result{}, err
+		}
+	}
 	after := weigh()
+	if err := ended.err(); err != nil {
+		return work.Result{}, err
+	}
 	runtime.KeepAlive(first)
 	runtime.KeepAlive(c)
 	return work.Result{

@@ -21,6 +21,9 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	for i := range seeds {
 		seeds[i] = e.Addr(i)
 	}
+	if w.Brokers > 0 {
+		seeds = seeds[:1]
+	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(seeds...),
 		kgo.ClientID(work.ClientID),
@@ -34,6 +37,9 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, err
+	}
+	if w.Brokers > 0 {
+		return openBrokers(ctx, e, cl)
 	}
 	brokers := cl.SeedBrokers()
 	call := func(b *kgo.Broker) func() error {

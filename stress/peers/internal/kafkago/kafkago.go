@@ -17,6 +17,9 @@ import (
 // opens as many connections as there are callers at a time. Idle connections
 // are [kafka.Conn]s, as its Transport opens none ahead.
 func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
+	if e.Work.Brokers > 0 {
+		return openBrokers(ctx, e)
+	}
 	if e.Work.Idle {
 		return openIdle(ctx, e)
 	}

@@ -35,6 +35,9 @@ func Opener(v Variant) peer.Opener {
 
 func open(ctx context.Context, e peer.Env, cfg kio.Config) (*peer.Client, error) {
 	w := e.Work
+	if w.Brokers > 0 {
+		return openCluster(ctx, e, cfg)
+	}
 	brokers := make([]*kio.Broker, w.Conns)
 	err := e.OpenAll(len(brokers), func(i int) error {
 		b, err := kio.DialBroker(ctx, e.Addr(i), cfg)

@@ -29,6 +29,15 @@ func (e Env) Addr(conn int) string { return e.Addrs[conn%len(e.Addrs)] }
 // Frame returns a request of its own, with size prefix.
 func (e Env) Frame() []byte { return e.Work.Frame() }
 
+// One returns what opens the first connection of a work alone.
+func (e Env) One() Env {
+	e.Work.Conns, e.Work.Callers = 1, 1
+	if e.Work.Brokers > 0 {
+		e.Work.Brokers, e.Addrs = 1, e.Addrs[:1]
+	}
+	return e
+}
+
 // Touch makes the round trips that a connection of an idle work has behind
 // it. caller makes of a request, with size prefix, what sends it.
 func (e Env) Touch(caller func(frame []byte) func() error) error {
@@ -45,7 +54,8 @@ func (e Env) Touch(caller func(frame []byte) func() error) error {
 }
 
 // Client is an opened client. It has Callers or Pumps, and in an idle work
-// neither.
+// neither unless it is a busy one: then each sends a request that is not
+// answered.
 type Client struct {
 	// Callers each make one round trip and return; each is used by one
 	// goroutine at a time.

@@ -32,6 +32,7 @@ const (
 	core   = "core"
 	driver = "epoll driver"
 	secure = "TLS"
+	many   = "many brokers"
 )
 
 // zero is how much of something that must not be there may be seen: the
@@ -83,6 +84,12 @@ var Targets = []Target{
 	{driver, Unpinned, "conn1-callers256", work.Rate, work.OursBusy, []string{work.OursNever}, 0.95},
 	{driver, Unpinned, "conn1-callers64", work.Rate, work.Ours, []string{work.OursNever}, 0.95},
 	{driver, Unpinned, "conn1-callers256", work.Rate, work.Ours, []string{work.OursNever}, 0.95},
+
+	{many, "", "brokers1000-idle", work.Memory, work.Ours, work.Clients, 0.5},
+	{many, "", "brokers1000-idle", work.Routine, work.Ours, nil, zero},
+	{many, "", "brokers1000-busy", work.Memory, work.Ours, work.Clients, 0.5},
+	{many, "", "brokers1000-busy", work.Routine, work.Ours, nil, zero},
+	{many, "", "brokers1000-busy-rt", work.Memory, work.Ours, work.Clients, 0.5},
 
 	{secure, "", "tls-idle-small", work.Memory, work.Ours, nil, 7.5},
 	{secure, "", "tls-idle-small", work.Routine, work.Ours, nil, zero},

@@ -19,6 +19,9 @@ func Open(ctx context.Context, e peer.Env) (*peer.Client, error) {
 	cfg.Version = sarama.V2_4_0_0 // the first with Heartbeat v4
 	cfg.Net.DialTimeout = peer.DialTimeout
 	cfg.Net.MaxOpenRequests = max(cfg.Net.MaxOpenRequests, w.Callers/w.Conns)
+	if w.Brokers > 0 {
+		return openBrokers(e, cfg)
+	}
 	brokers := make([]*sarama.Broker, w.Conns)
 	err := e.OpenAll(len(brokers), func(i int) error {
 		brokers[i] = sarama.NewBroker(e.Addr(i))

@@ -48,6 +48,13 @@ type Work struct {
 
 	Idle    bool // connections are opened and left alone
 	Answers int  // after each has had so many answers
+	Busy    bool // instead of being left alone, each is weighed with a request in flight
+
+	// Brokers is how many brokers one client object knows, each at an address
+	// of its own, with a connection to each; 0: connections are opened one by
+	// one.
+	Brokers int
+
 	Setup   bool // connections are opened, and that is what is measured
 	Dialers int  // so many of them at a time; 0 is what peer has
 
@@ -147,6 +154,21 @@ var All = []Work{
 		Pinned: []string{Ours, OursGnet, OursEpoll, OursVersions, FranzGo, Sarama, KafkaGo, NetConn, NetConnReader},
 	},
 	{
+		Name: "brokers1000-idle", Title: "one client, an idle connection to each of 1,000 brokers: memory of each",
+		Conns: manyBrokers, Brokers: manyBrokers, Idle: true, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, OursGnet, FranzGo, Sarama, KafkaGo},
+	},
+	{
+		Name: "brokers1000-busy", Title: "one client, 1,000 brokers, a request in flight on the connection to each, ours by Submit: memory of each",
+		Conns: manyBrokers, Brokers: manyBrokers, Callers: manyBrokers, Idle: true, Busy: true, API: Submit, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, OursGnet, FranzGo, Sarama, KafkaGo},
+	},
+	{
+		Name: "brokers1000-busy-rt", Title: "brokers1000-busy, ours by a goroutine a request as the others: memory of each",
+		Conns: manyBrokers, Brokers: manyBrokers, Callers: manyBrokers, Idle: true, Busy: true, Metric: Memory, Rounds: 1,
+		Pinned: []string{Ours, FranzGo, Sarama, KafkaGo},
+	},
+	{
 		Name: "alloc-submit", Title: "one connection, one request in flight, by Submit: allocations",
 		Conns: 1, Callers: 1, API: Submit, Metric: Allocs, Rounds: 1, WindowShare: 0.5,
 		Pinned: []string{Ours},
@@ -208,6 +230,9 @@ var All = []Work{
 	},
 }
 
+// manyBrokers is how many brokers a large monitor looks after.
+const manyBrokers = 1000
+
 // tlsDialers is how many handshakes all peers have under way: ours would not
 // have more than 8 for a CPU anyway.
 const tlsDialers = 16
@@ -234,6 +259,9 @@ func (w Work) Can(peer string) bool {
 	one := w.Conns == 1
 	if w.Security != Plaintext {
 		return peer == CryptoTLS || peer == FranzGo || IsOurs(peer)
+	}
+	if w.Brokers > 0 {
+		return slices.Contains(Clients, peer) || IsOurs(peer)
 	}
 	large := w.FetchBytes > 0
 	switch peer {

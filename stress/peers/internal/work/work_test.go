@@ -35,3 +35,18 @@ func TestDefaultPeersCanDoTheirWork(t *testing.T) {
 		}
 	}
 }
+
+func TestAWorkOfManyBrokersIsForClientsThatKnowThem(t *testing.T) {
+	w, ok := work.Find("brokers1000-idle")
+	if !ok || w.Brokers != w.Conns {
+		t.Fatalf("%d brokers, %d connections; want one to each", w.Brokers, w.Conns)
+	}
+	for peer, can := range map[string]bool{
+		work.Ours: true, work.OursGnet: true, work.FranzGo: true, work.Sarama: true, work.KafkaGo: true,
+		work.NetConn: false, work.NetConnReader: false, work.CEpollMany: false, work.CryptoTLS: false,
+	} {
+		if w.Can(peer) != can {
+			t.Errorf("%s can: %t, want %t", peer, w.Can(peer), can)
+		}
+	}
+}
