@@ -32,5 +32,6 @@
 //
 // # Counting
 //
-// What was due counts as sent, and ends exactly once: [Result.Check].
+// What was sent ends exactly once: [Result.Check]. What was due is sent, however late, until the senders are a timeout behind; what is then left is counted
+// as skipped.
 package hold

@@ -2,6 +2,7 @@ package hold
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,25 +57,29 @@ func New(cfg Config) (*Holder, error) {
 	return h, nil
 }
 
-// Ask asks until the duration is over or ctx ends. It returns when no new request will be sent; those in flight are Close's.
+// Ask asks until all that is due in the duration has been sent, or ctx ends; senders that cannot keep up get the timeout of a request to catch up. Requests in
+// flight when it returns are Close's.
 func (h *Holder) Ask(ctx context.Context) {
 	s := schedule{begin: time.Now(), every: h.cfg.Every, brokers: len(h.cfg.Addrs), connections: h.cfg.connections()}
 	h.began.Store(s.begin.UnixNano())
 	h.pending.Store(1)
 	h.phase.Store(int32(load.Sending))
 	cpu, known := cpuTime()
-	asking := ctx
+	due := int64(math.MaxInt64)
+	asking, cancel := context.WithCancel(ctx)
 	if h.cfg.Duration > 0 {
-		var cancel context.CancelFunc
-		asking, cancel = context.WithDeadline(ctx, s.begin.Add(h.cfg.Duration))
-		defer cancel()
+		due = s.before(h.cfg.Duration)
+		timer := time.AfterFunc(h.cfg.Duration+h.cfg.Timeout, cancel)
+		defer timer.Stop()
 	}
-	var senders sync.WaitGroup
+	var senders, observer sync.WaitGroup
 	for first := range h.cfg.Senders {
-		senders.Go(func() { h.send(asking, s, int64(first)) })
+		senders.Go(func() { h.send(asking, s, int64(first), due) })
 	}
-	h.observe(asking)
+	observer.Go(func() { h.observe(asking) })
 	senders.Wait()
+	cancel()
+	observer.Wait()
 	h.result.Sending = time.Since(s.begin)
 	if h.result.CPUKnown = known; known {
 		now, _ := cpuTime()
@@ -84,15 +89,17 @@ func (h *Holder) Ask(ctx context.Context) {
 	h.result.End = load.EndDuration
 	if ctx.Err() != nil {
 		h.result.End = load.EndInterrupted
+	} else {
+		h.result.Skipped = uint64(due) - h.tally.sentSoFar()
 	}
 	h.retire()
 }
 
-// send is one of the senders: every Senders-th request is its. Ask starts it and waits for it; ctx ends it.
-func (h *Holder) send(ctx context.Context, s schedule, first int64) {
+// send is one of the senders: every Senders-th request is its, of those that are due. Ask starts it and waits for it; the last request ends it, or ctx.
+func (h *Holder) send(ctx context.Context, s schedule, first, all int64) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for k := first; ; k += int64(h.cfg.Senders) {
+	for k := first; k < all; k += int64(h.cfg.Senders) {
 		due := s.due(k)
 		if wait := time.Until(due); wait > 0 {
 			timer.Reset(wait)
@@ -126,7 +133,7 @@ func (h *Holder) ask(node int32, due time.Time) {
 	h.retire()
 }
 
-// observe looks at the process until ctx ends.
+// observe looks at the process. Ask starts it, ends it by ctx and waits for it.
 func (h *Holder) observe(ctx context.Context) {
 	ticker := time.NewTicker(observeInterval)
 	defer ticker.Stop()

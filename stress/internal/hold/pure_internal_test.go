@@ -26,11 +26,28 @@ func TestScheduleAsksEachConnectionOnceAPeriod(t *testing.T) {
 	}
 }
 
+func TestScheduleBefore(t *testing.T) {
+	s := schedule{begin: time.Unix(0, 0), every: 5 * time.Second, brokers: 3, connections: 7}
+	for _, d := range []time.Duration{1, time.Second, 3333 * time.Millisecond, 5*time.Second - 1, 5 * time.Second, 5*time.Second + 1, 11 * time.Second} {
+		n := s.before(d)
+		if last, next := s.due(n-1).Sub(s.begin), s.due(n).Sub(s.begin); last >= d || next < d {
+			t.Errorf("%d requests in %v: the last one is due after %v, the next after %v", n, d, last, next)
+		}
+	}
+}
+
 func TestScheduleDoesNotOverflow(t *testing.T) {
 	s := schedule{begin: time.Unix(0, 0), every: time.Hour, brokers: 7, connections: 10_000_000}
 	const years = 100 * 365 * 24
 	if got, want := s.due(years*10_000_000).Sub(s.begin), years*time.Hour; got != want {
 		t.Errorf("due after %v, want %v", got, want)
+	}
+	last := int64(years*10_000_000 + 9_999_999)
+	if got, want := s.due(last).Sub(s.begin), years*time.Hour+time.Hour-360*time.Microsecond; got != want {
+		t.Errorf("due after %v, want %v", got, want)
+	}
+	if got := s.before((years + 1) * time.Hour); got != last+1 {
+		t.Errorf("%d requests, want %d", got, last+1)
 	}
 	if n := s.node(math.MaxInt64); n < 0 || n > 6 {
 		t.Errorf("node %d, want 0 to 6", n)

@@ -24,6 +24,7 @@ type Result struct {
 	Opened     int           // of them: open when asking began
 	Connecting time.Duration // until they were, or no more came
 
+	Skipped    uint64            // requests that were due and not sent: the senders could not keep up
 	Errors     map[string]uint64 // failed requests by class
 	FromDue    *hist.Histogram   // latencies of the successes, from the moment when they were due
 	FromSubmit *hist.Histogram   // and from Submit
@@ -47,9 +48,9 @@ type Result struct {
 	Down        map[string]uint64 // brokers without a connection at the end, by the class of the last failure
 }
 
-// Clean reports whether nothing failed: no request, and no connection.
+// Clean reports whether nothing failed: no request, and no connection, and all that was due was sent.
 func (r *Result) Clean() bool {
-	return r.Failed == 0 && r.Unanswered == 0 && r.Opened == r.Wanted && r.DialErrors == 0 && r.Disconnects == 0 && len(r.Down) == 0
+	return r.Failed == 0 && r.Skipped == 0 && r.Unanswered == 0 && r.Opened == r.Wanted && r.DialErrors == 0 && r.Disconnects == 0 && len(r.Down) == 0
 }
 
 // see takes what the Cluster knows at the end.

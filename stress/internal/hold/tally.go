@@ -32,6 +32,12 @@ func (t *tally) send() {
 	t.mu.Unlock()
 }
 
+func (t *tally) sentSoFar() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sent
+}
+
 func (t *tally) success(fromDue, fromSubmit time.Duration) {
 	t.mu.Lock()
 	t.ok++

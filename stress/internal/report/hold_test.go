@@ -40,7 +40,7 @@ func heldInTrouble() *hold.Result {
 	r.End, r.Opened, r.Disconnects, r.DialErrors = load.EndInterrupted, 9990, 1, 22
 	r.Errors, r.Down = map[string]uint64{"timeout": 2, "refused": 1200}, map[string]uint64{"refused": 1}
 	r.PeakResident, r.Before.Resident, r.Idle.Resident, r.Asked.Resident = 0, 0, 0, 0
-	r.CPUKnown = false
+	r.CPUKnown, r.Skipped = false, 7
 	return r
 }
 

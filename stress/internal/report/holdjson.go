@@ -30,6 +30,7 @@ type HoldDocument struct {
 	OK         uint64            `json:"ok"`
 	Failed     uint64            `json:"failed"`
 	Unanswered uint64            `json:"unanswered"`
+	Skipped    uint64            `json:"skipped"` // due and not sent: the senders could not keep up
 	Errors     map[string]uint64 `json:"errors"`
 	FromDue    Latency           `json:"latency_from_due_us"`
 	FromSubmit Latency           `json:"latency_from_submit_us"`
@@ -94,7 +95,7 @@ func WriteHoldJSON(w io.Writer, s HoldSettings, r *hold.Result, exitCode int) er
 		Opened: r.Opened, Connecting: r.Connecting.Seconds(),
 		Dials:   Dials{r.Dials, r.DialErrors, r.Gate.MaxRunning, r.Disconnects, notNil(r.Down)},
 		Sending: r.Sending.Seconds(), Drain: r.Drain.Seconds(),
-		Sent: r.Sent, OK: r.OK, Failed: r.Failed, Unanswered: r.Unanswered, Errors: notNil(r.Errors),
+		Sent: r.Sent, OK: r.OK, Failed: r.Failed, Unanswered: r.Unanswered, Skipped: r.Skipped, Errors: notNil(r.Errors),
 		FromDue: latencyOf(r.FromDue), FromSubmit: latencyOf(r.FromSubmit), Least: r.Least, Most: r.Most,
 		Before: Footprint(r.Before), Idle: Footprint(r.Idle), Asked: Footprint(r.Asked),
 		PeakResident: r.PeakResident, MedianGoroutines: r.MedianGoroutines, PeakGoroutines: r.PeakGoroutines, PeakDialling: r.PeakDialling,

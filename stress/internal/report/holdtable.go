@@ -39,6 +39,9 @@ func WriteHoldTable(w io.Writer, r *hold.Result) error {
 		fmt.Fprintf(b, "processor: %.3f cores while asking, %s a request\n", r.Cores(), latency(r.PerRequest()))
 	}
 	fmt.Fprintf(b, "requests on each connection open at the end: %s to %s, with the one that opens it\n", number(r.Least), number(r.Most))
+	if r.Skipped > 0 {
+		fmt.Fprintf(b, "requests that were due and not sent, as this process could not keep up: %s\n", number(r.Skipped))
+	}
 	if r.Disconnects > 0 {
 		fmt.Fprintf(b, "connections that ended by themselves: %s\n", number(r.Disconnects))
 	}
