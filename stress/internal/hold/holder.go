@@ -65,6 +65,7 @@ func (h *Holder) Ask(ctx context.Context) {
 	h.pending.Store(1)
 	h.phase.Store(int32(load.Sending))
 	cpu, known := cpuTime()
+	delay, delayKnown := runDelay()
 	due := int64(math.MaxInt64)
 	asking, cancel := context.WithCancel(ctx)
 	if h.cfg.Duration > 0 {
@@ -84,6 +85,10 @@ func (h *Holder) Ask(ctx context.Context) {
 	if h.result.CPUKnown = known; known {
 		now, _ := cpuTime()
 		h.result.CPU = now - cpu
+	}
+	if delayKnown {
+		now, _ := runDelay()
+		h.result.Delay = max(now-delay, 0)
 	}
 	h.result.Asked = look()
 	h.result.End = load.EndDuration

@@ -71,6 +71,14 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+func TestDelayOf(t *testing.T) {
+	for text, want := range map[string]time.Duration{"123 4567 89\n": 4567, "123": 0, "": 0, "1 x 2": 0} {
+		if got, ok := delayOf([]byte(text)); got != want || ok != (want > 0) {
+			t.Errorf("%q: %v, %t; want %v", text, got, ok, want)
+		}
+	}
+}
+
 func TestResidentOf(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"12345 678 90 1 0 2 0\n": 678 * 4096,

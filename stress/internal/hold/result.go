@@ -40,6 +40,7 @@ type Result struct {
 	PeakDialling     int           // goroutines while connecting
 	CPU              time.Duration // of the whole process while asking
 	CPUKnown         bool          // it could be found out
+	Delay            time.Duration // for which threads were ready and had no processor, all together, while asking; 0 where the system does not tell
 
 	Gate        kio.DialStats
 	Dials       uint64
@@ -97,6 +98,15 @@ func (r *Result) Cores() float64 {
 		return 0
 	}
 	return r.CPU.Seconds() / r.Sending.Seconds()
+}
+
+// Starved is for how much of the time threads were ready and had no processor, all together: on a machine of one's own next to nothing, and where it is
+// not, latencies are those of the machine.
+func (r *Result) Starved() float64 {
+	if r.Sending <= 0 {
+		return 0
+	}
+	return r.Delay.Seconds() / r.Sending.Seconds()
 }
 
 // PerRequest is the processor time of a request; see Cores.

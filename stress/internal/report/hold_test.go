@@ -24,7 +24,7 @@ func held(ok, failed uint64) *hold.Result {
 		Before:       hold.Footprint{Resident: 10e6, Heap: 1e6, Stacks: 400_000, Goroutines: 8},
 		Idle:         hold.Footprint{Resident: 45e6, Heap: 21e6, Stacks: 410_000, Goroutines: 8},
 		Asked:        hold.Footprint{Resident: 47e6, Heap: 23e6, Stacks: 500_000, Goroutines: 9},
-		PeakResident: 48e6, MedianGoroutines: 11, PeakGoroutines: 12, PeakDialling: 136, CPU: 500 * time.Millisecond, CPUKnown: true,
+		PeakResident: 48e6, MedianGoroutines: 11, PeakGoroutines: 12, PeakDialling: 136, CPU: 500 * time.Millisecond, CPUKnown: true, Delay: 4 * time.Second,
 		Gate: kio.DialStats{MaxRunning: 128}, Dials: 10_000,
 	}
 	for i := range ok {
@@ -40,7 +40,7 @@ func heldInTrouble() *hold.Result {
 	r.End, r.Opened, r.Disconnects, r.DialErrors = load.EndInterrupted, 9990, 1, 22
 	r.Errors, r.Down = map[string]uint64{"timeout": 2, "refused": 1200}, map[string]uint64{"refused": 1}
 	r.PeakResident, r.Before.Resident, r.Idle.Resident, r.Asked.Resident = 0, 0, 0, 0
-	r.CPUKnown, r.Skipped = false, 7
+	r.CPUKnown, r.Skipped, r.Delay = false, 7, 0
 	return r
 }
 

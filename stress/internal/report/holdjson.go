@@ -49,6 +49,8 @@ type HoldDocument struct {
 	GoroutinesPerBroker float64   `json:"goroutines_per_broker"`           // likewise
 	CPU                 *CPU      `json:"cpu"`                             // null where the system does not tell
 
+	Starved float64 `json:"run_delay"` // seconds in a second that threads were ready and had no processor; 0 where the system does not tell
+
 	Invariant Invariant `json:"invariant"`
 }
 
@@ -100,7 +102,7 @@ func WriteHoldJSON(w io.Writer, s HoldSettings, r *hold.Result, exitCode int) er
 		Before: Footprint(r.Before), Idle: Footprint(r.Idle), Asked: Footprint(r.Asked),
 		PeakResident: r.PeakResident, MedianGoroutines: r.MedianGoroutines, PeakGoroutines: r.PeakGoroutines, PeakDialling: r.PeakDialling,
 		ResidentPerConn: resident, HeapStackPerConn: memory, GoroutinesPerBroker: r.GoroutinesPerBroker(),
-		Invariant: Invariant{Holds: true},
+		Starved: r.Starved(), Invariant: Invariant{Holds: true},
 	}
 	if r.CPUKnown {
 		d.CPU = &CPU{r.CPU.Seconds(), r.Cores(), float64(r.PerRequest()) / float64(time.Microsecond)}

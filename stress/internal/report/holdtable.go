@@ -38,6 +38,9 @@ func WriteHoldTable(w io.Writer, r *hold.Result) error {
 	if r.CPUKnown {
 		fmt.Fprintf(b, "processor: %.3f cores while asking, %s a request\n", r.Cores(), latency(r.PerRequest()))
 	}
+	if r.Delay > 0 {
+		fmt.Fprintf(b, "waiting for a processor: %s in each second of asking, all threads together\n", latency(time.Duration(r.Starved()*float64(time.Second))))
+	}
 	fmt.Fprintf(b, "requests on each connection open at the end: %s to %s, with the one that opens it\n", number(r.Least), number(r.Most))
 	if r.Skipped > 0 {
 		fmt.Fprintf(b, "requests that were due and not sent, as this process could not keep up: %s\n", number(r.Skipped))
