@@ -3,6 +3,7 @@ package hold
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"kafkaio/kio"
@@ -27,8 +28,8 @@ func (h *Holder) Open(ctx context.Context) error {
 	if h.result.Opened = s.Conns; s.Conns == 0 {
 		return fmt.Errorf("none of %d connections could be opened: %w", h.cfg.connections(), lastError(s))
 	}
-	h.settle(ctx)
 	h.result.Idle = weigh()
+	h.result.Idle.Goroutines = h.fewest(ctx)
 	return context.Cause(ctx)
 }
 
@@ -60,20 +61,23 @@ func (h *Holder) awaitConnections(ctx context.Context) error {
 	}
 }
 
-// settle waits for the goroutines of the last attempts to end, for a second at most.
-func (h *Holder) settle(ctx context.Context) {
+// fewest is how many goroutines stay: the least that is seen in a second, or as many as before at once. Those of the last attempts to connect and of timers
+// that run out are gone in a moment.
+func (h *Holder) fewest(ctx context.Context) int {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
-	for h.engine.DialStats().Running > 0 {
+	least := runtime.NumGoroutine()
+	for least > h.result.Before.Goroutines {
 		select {
 		case <-ticker.C:
+			least = min(least, runtime.NumGoroutine())
 		case <-ctx.Done():
-			return
+			return least
 		}
 	}
-	<-ticker.C // the attempts are counted out a moment before their goroutines end
+	return least
 }
 
 // lastError is why some broker cannot be reached.

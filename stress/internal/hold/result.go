@@ -32,7 +32,7 @@ type Result struct {
 	Most       uint64            // and with the most
 
 	Before           Footprint     // before the first connection
-	Idle             Footprint     // when all were open, and nothing had been asked
+	Idle             Footprint     // when all were open, and nothing had been asked; of the goroutines those that stay
 	Asked            Footprint     // at the end of asking, with the garbage that there was
 	PeakResident     uint64        // while asking; 0 where the system does not tell
 	MedianGoroutines int           // while asking
