@@ -169,20 +169,17 @@ func inParallel(n int, f func(i int)) {
 	workers.Wait()
 }
 
-// part ends what nobody refers to any more: connections are drained for as long as requests on them may take. A seed stays usable.
-func (c *Cluster) part(p *endpoint) {
-	var links []*link
-	if c.isSeed(p) {
-		links = p.empty()
-	} else {
-		links = p.leave(ErrNodeLeft)
-	}
+// part ends the connections of endpoints that nobody refers to any more: they are drained for as long as requests on them may take.
+func (c *Cluster) part(links []*link) {
 	for _, l := range links {
-		c.work.start(func() {
+		end := func() {
 			ctx, cancel := context.WithTimeout(c.ctx, partPatience)
 			defer cancel()
 			_ = l.broker.Shutdown(ctx)
-		})
+		}
+		if !c.work.start(end) { // the Cluster is closed, and this cuts
+			end()
+		}
 	}
 }
 

@@ -163,29 +163,31 @@ func (c *Cluster) fly(f *flight) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.DialTimeout+c.cfg.Timeout)
 	answer, err := c.ask(ctx, topics)
 	cancel()
+	c.land(f, answer, err)
+}
 
+// land ends a refresh, and tells all who wait for it.
+func (c *Cluster) land(f *flight, answer *kmsg.MetadataResponse, err error) {
 	c.mu.Lock()
 	m := &c.meta
 	m.flight = nil
 	m.ended = time.Now()
-	var left []*endpoint
-	if err != nil {
+	var left []*link
+	switch refusal := c.refusalLocked(); {
+	case refusal != nil: // also of an answer: its nodes would be connected to, and nobody would end that
+		f.err = refusal
+	case err != nil:
 		m.failures++
 		m.failed++
 		f.err = err
-		if c.state != clusterOpen {
-			f.err = c.refusalLocked()
-		}
-	} else {
+	default:
 		m.failures = 0
 		m.refreshes++
 		left = c.applyLocked(answer, f.began)
 	}
 	c.mu.Unlock()
 	close(f.done)
-	for _, p := range left {
-		c.part(p)
-	}
+	c.part(left)
 }
 
 // ask asks those who may know, the connected ones first, the next one whenever one has failed or takes its time, until one has answered.
@@ -303,8 +305,8 @@ func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error)
 	return answer, nil
 }
 
-// applyLocked takes over what a broker has told, and gives the endpoints that are nobody's any more.
-func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*endpoint) {
+// applyLocked takes over what a broker has told, ends the endpoints that are nobody's any more, and gives their connections.
+func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*link) {
 	c.meta.fetched, c.meta.distrusted = began, false
 	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
 	if answer.ClusterID != nil {
@@ -328,7 +330,7 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 	c.nodes.Store(t)
 	for _, p := range c.seeds {
 		if !needed[p] {
-			left = append(left, p) // its connections go, it stays: it is asked where nobody else knows
+			left = append(left, p.empty()...) // its connections go, it stays: it is asked where nobody else knows
 		}
 	}
 	for addr, p := range c.endpoints {
@@ -337,7 +339,7 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 			p.setHold(c.cfg.Cluster.HoldOpen)
 		case !c.isSeed(p):
 			delete(c.endpoints, addr)
-			left = append(left, p)
+			left = append(left, p.leave(ErrNodeLeft)...)
 		}
 	}
 	c.applyTopicsLocked(answer, began)
