@@ -1,6 +1,7 @@
 package kio
 
 import (
+	"context"
 	"net"
 	"testing"
 	"time"
@@ -106,4 +107,72 @@ func TestNodesThatLeaveWhileItClosesLeaveNoConnection(t *testing.T) {
 	if n := cfg.Engine.Conns(); n != 0 {
 		t.Errorf("%d connections after Close", n)
 	}
+}
+
+func TestWhatIsReapedWhileItClosesIsClosed(t *testing.T) {
+	cfg := insideConfig(t)
+	cfg.Cluster.IdleTimeout = time.Hour
+	c := insideCluster(t, cfg, "127.0.0.1:1")
+	l := openLink(t, c, hostile.Listen(t, hostile.Stall).Addr())
+	l.idleSince = time.Now().Add(-2 * time.Hour)
+
+	p := c.seeds[0]
+	p.mu.Lock() // holds up the look, behind what it has taken out or before
+	looked := make(chan struct{})
+	c.work.start(func() { c.reap(); close(looked) })
+	soon(t, "it looks", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.reaper == nil
+	})
+	closed := make(chan struct{})
+	go func() { _ = c.Close(); close(closed) }()
+	soon(t, "Close has begun", func() bool { return c.refusal() != nil })
+	p.mu.Unlock()
+	<-closed
+	select {
+	case <-looked:
+	default:
+		t.Error("Close has returned before the look at idle connections has")
+	}
+	if n := cfg.Engine.Conns(); n != 0 {
+		t.Errorf("%d connections after Close", n)
+	}
+}
+
+func TestWhoConnectsWhileIdleConnectionsAreLookedForIsLookedAtNext(t *testing.T) {
+	cfg := insideConfig(t)
+	cfg.Cluster.IdleTimeout = time.Hour
+	c := insideCluster(t, cfg, "127.0.0.1:1")
+	c.watchIdle()
+	p := c.seeds[0]
+	p.mu.Lock() // holds up the look, which finds nothing
+	looked := make(chan struct{})
+	c.work.start(func() { c.reap(); close(looked) })
+	timer := func() *time.Timer {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.reaper
+	}
+	soon(t, "it looks", func() bool { return timer() == nil })
+	c.watchIdle() // as a dial does that has just succeeded
+	p.mu.Unlock()
+	<-looked
+	if timer() == nil {
+		t.Error("nobody will look at the new connection")
+	}
+}
+
+// openLink gives a connection that its endpoint has, and that nothing uses.
+func openLink(t *testing.T, c *Cluster, addr string) *link {
+	t.Helper()
+	c.land(&flight{done: make(chan struct{})}, metadataOf(t, addr), nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	l, err := c.nodes.Load().byID[0].endpoint.get(ctx, ClassShort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.release()
+	return l
 }
