@@ -263,10 +263,9 @@ type nodeRef struct {
 	endpoint *endpoint
 }
 
-// asClusterError makes an *Error of what a request has met.
+// asClusterError makes an *Error of what a request has met. What a *RefreshError has inside are errors of other requests, which say nothing of this one.
 func asClusterError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // see above
 		return e
 	}
 	code := CodeNoConnection

@@ -100,6 +100,10 @@ func isFatal(err error) bool {
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
 	)
+	var n *NotConnectedError
+	if errors.As(err, &n) && n.Last != nil {
+		err = n.Last // whose code counts, not that of the request which found no connection
+	}
 	var e *Error
 	if errors.As(err, &e) && (e.Code == CodeInvalidArgument || e.Code == CodeIPVersion) {
 		return true

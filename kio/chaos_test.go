@@ -1,0 +1,107 @@
+package kio_test
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kafkaio/internal/hostile"
+	"kafkaio/kio"
+)
+
+// metadataAnswers is a script of a broker that answers Metadata with what answer makes, or ends the connection where that is nil. host and port are its own.
+func metadataAnswers(answer func(r *kmsg.MetadataRequest, host string, port int32) *kmsg.MetadataResponse) hostile.Script {
+	return func(p *hostile.Peer) {
+		own := p.LocalAddr().(*net.TCPAddr)
+		c := &strictConn{strictBroker: &strictBroker{}, peer: p}
+		for {
+			raw, err := p.ReadRequest()
+			if err != nil {
+				return
+			}
+			r, id := decodeRequest(raw)
+			switch r := r.(type) {
+			case *kmsg.ApiVersionsRequest:
+				c.apiVersions(r, id)
+			case *kmsg.MetadataRequest:
+				m := answer(r, own.IP.String(), int32(own.Port))
+				if m == nil {
+					_ = p.Close()
+					return
+				}
+				m.Version = r.Version
+				c.answer(id, m)
+			default:
+				c.answer(id, r.ResponseKind())
+			}
+		}
+	}
+}
+
+// brokers is an answer to Metadata with brokers only, by id.
+func brokers(ids map[int32]string, port int32) *kmsg.MetadataResponse {
+	m := kmsg.NewPtrMetadataResponse()
+	for id, host := range ids {
+		b := kmsg.NewMetadataResponseBroker()
+		b.NodeID, b.Host, b.Port = id, host, port
+		m.Brokers = append(m.Brokers, b)
+	}
+	return m
+}
+
+func TestARequestThatWaitsForMetadataIsSafeToRetryWhateverBecomesOfThat(t *testing.T) {
+	cfg := config(t)
+	var asked atomic.Int32
+	b := hostile.Listen(t, metadataAnswers(func(_ *kmsg.MetadataRequest, host string, port int32) *kmsg.MetadataResponse {
+		switch n := asked.Add(1); {
+		case n == 1:
+			return brokers(map[int32]string{0: host}, port)
+		case n < 5:
+			return nil // read, and not answered: as a request it could not be sent again
+		default:
+			return brokers(map[int32]string{0: host, 7: host}, port)
+		}
+	}))
+	cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Millisecond, 20*time.Millisecond
+	cfg.Cluster.DialRate = 1e4
+	c := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	if err := beat(t.Context(), c, 7); err != nil {
+		t.Errorf("node 7 is there at the fourth look: %v", err)
+	}
+
+	cfg.Cluster.NoResend = true
+	asked.Store(0)
+	once := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	err := beat(t.Context(), once, 7)
+	var r *kio.RefreshError
+	if e := withCode(t, err, kio.CodeCannotConnect); !e.SafeToRetry() || !errors.As(err, &r) || r.Error() == "" {
+		t.Errorf("error %v, safe to retry: %v; want the refresh's, and true: nothing of the request was sent", err, e.SafeToRetry())
+	}
+}
+
+func TestANodeWithoutAnAddressIsRefusedAtOnce(t *testing.T) {
+	cfg := config(t)
+	b := hostile.Listen(t, metadataAnswers(func(_ *kmsg.MetadataRequest, host string, port int32) *kmsg.MetadataResponse {
+		m := brokers(map[int32]string{0: host}, port)
+		m.Brokers = append(m.Brokers, brokers(map[int32]string{1: ""}, -1).Brokers...)
+		m.Brokers = append(m.Brokers, brokers(map[int32]string{2: "kafka://x,y"}, 1<<20).Brokers...)
+		return m
+	}))
+	c := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	for _, node := range []int32{1, 2} {
+		began := time.Now()
+		if err := beat(t.Context(), c, node); err == nil || !asError(t, err).SafeToRetry() {
+			t.Errorf("node %d: error %v", node, err)
+		}
+		if took := time.Since(began); took > patience/2 {
+			t.Errorf("node %d: it took %v to find that out", node, took)
+		}
+	}
+	if err := beat(t.Context(), c, 0); err != nil {
+		t.Errorf("the node that has one: %v", err)
+	}
+}
