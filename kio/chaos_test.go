@@ -105,3 +105,40 @@ func TestANodeWithoutAnAddressIsRefusedAtOnce(t *testing.T) {
 		t.Errorf("the node that has one: %v", err)
 	}
 }
+
+func TestABrokerThatRestartsIsNotHeldUpBySilentOnes(t *testing.T) {
+	cfg := config(t)
+	engine, err := kio.NewEngine(kio.EngineConfig{Loops: 1, MaxDials: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	cfg.Engine = engine
+	cfg.DialTimeout = 500 * time.Millisecond
+	cfg.Cluster.HoldOpen = 1
+	alive := hostile.Listen(t, (&strictBroker{}).script)
+	addrs := []string{alive.Addr()}
+	const silent = 24
+	for range silent {
+		addrs = append(addrs, hostile.Listen(t, hostile.Stall).Addr())
+	}
+	c := standalone(t, cfg, addrs...)
+	eventually(t, "it is known who is silent", func() bool {
+		s := c.Stats()
+		for _, n := range s.Nodes[1:] {
+			if n.Failures == 0 {
+				return false
+			}
+		}
+		return s.Nodes[0].State == kio.NodeConnected
+	})
+	alive.Close()
+	eventually(t, "the other one has gone", func() bool { return c.Stats().Nodes[0].Failures > 0 })
+	hostile.ListenAt(t, alive.Addr(), (&strictBroker{}).script)
+	back := time.Now()
+	eventually(t, "it is connected again", func() bool { return c.Stats().Nodes[0].State == kio.NodeConnected })
+	// Two places for the silent ones: it would stand behind 24 attempts of half a second each.
+	if took := time.Since(back); took > silent*cfg.DialTimeout/4 {
+		t.Errorf("it took %v", took)
+	}
+}

@@ -117,7 +117,7 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 	}
 	c.cfg = cfg.withDefaults()
 	c.cfg.Cluster = c.cfg.Cluster.withDefaults()
-	c.dialInterval = time.Duration(float64(time.Second) / c.cfg.Cluster.DialRate)
+	c.dialInterval = spacing(c.cfg.Cluster.DialRate)
 	c.nodes.Store(&topology{controller: -1})
 	return c, nil
 }

@@ -32,6 +32,7 @@ type endpoint struct {
 	retryAt  time.Time        // not before: the back-off
 	nextDial time.Time        // not before: the rate
 	failed   error            // of the last attempt; nil once one has succeeded
+	slow     bool             // the last attempt has failed, and not at once
 	timer    *time.Timer      // for retryAt and nextDial
 	armed    bool
 	gone     error // not nil: it takes no requests any more, and this is why
@@ -246,7 +247,7 @@ func (p *endpoint) pumpLocked() {
 		p.nextDial = now.Add(p.cluster.dialInterval)
 		p.grow[class] = false
 		p.dialing[class]++
-		a := &attempt{failing: p.failures > 0}
+		a := &attempt{slow: p.slow}
 		a.run = func() { p.dial(a, class) }
 		p.attempts = append(p.attempts, a)
 		p.cluster.attempts.Add(1)
@@ -283,6 +284,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 	if p.pointless(a, class) {
 		return
 	}
+	began := time.Now()
 	l := &link{class: class}
 	b, err := p.cluster.dialBroker(p.addr, func(b *Broker) { p.ended(l, b) })
 
@@ -296,6 +298,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		err = p.gone
 	}
 	if err != nil {
+		p.slow = time.Since(began) >= p.cluster.cfg.DialTimeout/slowPart
 		p.failedLocked(err)
 		p.mu.Unlock()
 		if b != nil {
@@ -304,13 +307,16 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		p.cluster.suspect(err)
 		return
 	}
-	p.failures, p.failed, p.retryAt = 0, nil, time.Time{}
+	p.failures, p.failed, p.slow, p.retryAt = 0, nil, false, time.Time{}
 	p.links = append(p.links, l)
 	p.serveLocked(l)
 	p.pumpLocked()
 	p.mu.Unlock()
 	p.cluster.watchIdle()
 }
+
+// slowPart is which part of Config.DialTimeout an attempt that fails may take before the gate makes the next one wait behind others (guessed).
+const slowPart = 4
 
 // pointless reports, and ends, an attempt that nobody waits for any more.
 func (p *endpoint) pointless(a *attempt, class Class) bool {

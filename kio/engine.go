@@ -2,6 +2,7 @@ package kio
 
 import (
 	"log/slog"
+	"math"
 	"sync"
 
 	"kafkaio/loop"
@@ -49,6 +50,9 @@ type Engine struct {
 func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if cfg.MaxDials < 0 {
 		return nil, invalid("start engine", "", "EngineConfig.MaxDials is %d, want 0 for the default, or more", cfg.MaxDials)
+	}
+	if math.IsNaN(cfg.DialRate) {
+		return nil, invalid("start engine", "", "EngineConfig.DialRate is not a number: use 0 for the default, a negative one for no bound")
 	}
 	setDefault(&cfg.MaxDials, DefaultMaxDials)
 	setDefault(&cfg.DialRate, DefaultDialRate)
