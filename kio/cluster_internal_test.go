@@ -163,6 +163,33 @@ func TestWhoConnectsWhileIdleConnectionsAreLookedForIsLookedAtNext(t *testing.T)
 	}
 }
 
+func TestWhoWaitsOutABackOffThatIsOverIsServed(t *testing.T) {
+	cfg := insideConfig(t)
+	c := insideCluster(t, cfg, hostile.Listen(t, hostile.Stall).Addr())
+	p := c.seeds[0]
+	p.mu.Lock()
+	p.retryAt = time.Now().Add(time.Hour)
+	p.mu.Unlock()
+	got := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		l, err := p.get(ctx, ClassShort)
+		if err == nil {
+			l.release()
+		}
+		got <- err
+	}()
+	soon(t, "it waits", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.waiters) > 0 })
+	p.mu.Lock() // as when an attempt of another class succeeds: the back-off is over, the rate is not
+	p.retryAt, p.nextDial = time.Time{}, time.Now().Add(20*time.Millisecond)
+	p.pumpLocked()
+	p.mu.Unlock()
+	if err := <-got; err != nil {
+		t.Errorf("nobody has woken it: %v", err)
+	}
+}
+
 // openLink gives a connection that its endpoint has, and that nothing uses.
 func openLink(t *testing.T, c *Cluster, addr string) *link {
 	t.Helper()

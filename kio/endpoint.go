@@ -34,8 +34,8 @@ type endpoint struct {
 	failed   error            // of the last attempt; nil once one has succeeded
 	slow     bool             // the last attempt has failed, and not at once
 	timer    *time.Timer      // for retryAt and nextDial
-	armed    bool
-	gone     error // not nil: it takes no requests any more, and this is why
+	wakeAt   time.Time        // when the timer will fire; zero: it is not armed
+	gone     error            // not nil: it takes no requests any more, and this is why
 
 	dials       uint64
 	dialErrors  uint64
@@ -240,8 +240,8 @@ func (p *endpoint) pumpLocked() {
 		if p.nextDial.After(at) {
 			at = p.nextDial
 		}
-		if wait := at.Sub(now); wait > 0 {
-			p.armLocked(wait)
+		if at.After(now) {
+			p.armLocked(at)
 			return
 		}
 		p.nextDial = now.Add(p.cluster.dialInterval)
@@ -255,15 +255,16 @@ func (p *endpoint) pumpLocked() {
 	}
 }
 
-func (p *endpoint) armLocked(wait time.Duration) {
-	switch {
-	case p.armed:
-	case p.timer == nil:
-		p.armed = true
-		p.timer = time.AfterFunc(wait, p.onTimer)
-	default:
-		p.armed = true
-		p.timer.Reset(wait)
+// armLocked sets the timer, unless it fires before that anyhow.
+func (p *endpoint) armLocked(at time.Time) {
+	if !p.wakeAt.IsZero() && !at.Before(p.wakeAt) {
+		return
+	}
+	p.wakeAt = at
+	if p.timer == nil {
+		p.timer = time.AfterFunc(time.Until(at), p.onTimer)
+	} else {
+		p.timer.Reset(time.Until(at))
 	}
 }
 
@@ -271,9 +272,9 @@ func (p *endpoint) armLocked(wait time.Duration) {
 func (p *endpoint) onTimer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = false
+	p.wakeAt = time.Time{}
 	p.pumpLocked()
-	if !p.armed {
+	if p.wakeAt.IsZero() {
 		p.timer = nil
 	}
 }
