@@ -1,8 +1,10 @@
 package kio_test
 
 import (
+	"context"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -141,4 +143,74 @@ func TestABrokerThatRestartsIsNotHeldUpBySilentOnes(t *testing.T) {
 	if took := time.Since(back); took > silent*cfg.DialTimeout/4 {
 		t.Errorf("it took %v", took)
 	}
+}
+
+func TestANodeNeverHasMoreConnectionsThanItMay(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		for name, hold := range map[string]int{"when requests need them": 0, "where one is held open": 1} {
+			t.Run(name, func(t *testing.T) {
+				cfg := cfg
+				cfg.Cluster.HoldOpen, cfg.Cluster.MaxConns, cfg.Cluster.MaxDials = hold, 1, 5
+				open := make(chan struct{})
+				b := hostile.Listen(t, func(p *hostile.Peer) {
+					<-open // so that all who ask for one do so while it is on its way
+					(&strictBroker{}).script(p)
+				})
+				c := standalone(t, cfg, b.Addr())
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				var calls sync.WaitGroup
+				for _, class := range []kio.Class{kio.ClassShort, kio.ClassFetch, kio.ClassGroup, kio.ClassProduce} {
+					calls.Go(func() {
+						if _, err := c.Broker(ctx, 0, class); err != nil {
+							t.Errorf("%v: %v", class, err)
+						}
+					})
+				}
+				eventually(t, "all wait", func() bool { return c.Stats().Waiting == 4 })
+				eventually(t, "one is on its way", func() bool { return b.Accepted() > 0 })
+				close(open)
+				calls.Wait()
+				if n := b.Accepted(); n != 1 {
+					t.Errorf("%d connections, want 1", n)
+				}
+				for range 10 {
+					if err := errors.Join(beat(ctx, c, 0), fetch(ctx, c, 0)); err != nil {
+						t.Error(err)
+					}
+				}
+				if n := b.Accepted(); hold > 0 && n != 1 {
+					t.Errorf("%d connections, want the held one alone", n)
+				}
+			})
+		}
+	})
+}
+
+func TestManyHeldConnectionsAreCounted(t *testing.T) {
+	cfg := config(t)
+	const hold = 300
+	cfg.Cluster.HoldOpen, cfg.Cluster.ConnsPerClass, cfg.Cluster.MaxDials, cfg.Cluster.MaxConns = hold, hold, 2*hold, 4*hold
+	cfg.DialTimeout = time.Minute
+	b := hostile.Listen(t, hostile.Stall)
+	engine, err := kio.NewEngine(kio.EngineConfig{Loops: 1, MaxDials: 4 * hold, DialRate: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	cfg.Engine = engine
+	cfg.Cluster.Standalone, cfg.Cluster.DialRate = true, 1e6
+	c := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	eventually(t, "all are on their way", func() bool { return c.Stats().Dials >= hold })
+	_ = beatBriefly(t, c)
+	if n := c.Stats().Dials; n != hold {
+		t.Errorf("%d attempts, want %d", n, hold)
+	}
+}
+
+// beatBriefly asks node 0 something for which it will not wait long, and gives the Cluster a reason to look after the node.
+func beatBriefly(t *testing.T, c *kio.Cluster) error {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	return beat(ctx, c, 0)
 }

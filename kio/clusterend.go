@@ -193,6 +193,7 @@ func (p *endpoint) empty() []*link {
 	p.hold = 0
 	links := p.links
 	p.links = nil
+	p.pumpLocked() // there is room
 	return links
 }
 

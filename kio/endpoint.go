@@ -22,7 +22,7 @@ type endpoint struct {
 	// Lock order: Cluster.mu, endpoint.mu, dialGate.mu.
 	mu       sync.Mutex
 	links    []*link
-	dialing  [numClasses]uint8 // attempts queued or under way
+	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
 	waiters  []*waiter
 	grow     [numClasses]bool // the class is busy enough for one more connection
@@ -160,9 +160,13 @@ func (p *endpoint) fullLocked() bool {
 	return len(p.links) > 0 && len(p.links)+len(p.attempts) >= p.cluster.cfg.Cluster.MaxConns
 }
 
-// evictLocked makes room for a connection of another class by closing one that nobody uses.
+// evictLocked makes room for a connection of another class by closing one that nobody uses, and that is not to be kept open.
 func (p *endpoint) evictLocked() bool {
+	held := p.countLocked(ClassShort) <= p.hold
 	for _, l := range p.links {
+		if held && l.class == ClassShort {
+			continue
+		}
 		if l.active.Load() == 0 && l.broker.isIdle() {
 			p.removeLocked(l)
 			p.cluster.closeLink(l)
@@ -232,8 +236,8 @@ func (p *endpoint) wantedLocked() (Class, bool) {
 func (p *endpoint) pumpLocked() {
 	for p.gone == nil {
 		class, wanted := p.wantedLocked()
-		if !wanted || len(p.attempts) >= p.cluster.cfg.Cluster.MaxDials {
-			return
+		if cfg := &p.cluster.cfg.Cluster; !wanted || len(p.attempts) >= cfg.MaxDials || len(p.links)+len(p.attempts) >= cfg.MaxConns {
+			return // the end of an attempt or a connection comes here again
 		}
 		now := time.Now()
 		at := p.retryAt
@@ -360,11 +364,13 @@ func (p *endpoint) failedLocked(err error) {
 	p.pumpLocked()
 }
 
-// serveLocked gives a new connection to those who wait for one of its class.
+// serveLocked gives a new connection to those who wait for one of its class, and where it is the last one that Config.Cluster.MaxConns allows, also to those
+// for whose class none is on its way.
 func (p *endpoint) serveLocked(l *link) {
+	full := p.fullLocked()
 	left := p.waiters[:0]
 	for _, w := range p.waiters {
-		if w.class != l.class {
+		if w.class != l.class && !(full && p.dialing[w.class] == 0) {
 			left = append(left, w)
 			continue
 		}

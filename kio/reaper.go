@@ -63,6 +63,9 @@ func (p *endpoint) reap(now time.Time, timeout time.Duration) (idle []*link, ope
 		p.links = append(p.links[:i], p.links[i+1:]...)
 		idle = append(idle, l)
 	}
+	if len(idle) > 0 {
+		p.pumpLocked() // there is room
+	}
 	return idle, len(p.links)
 }
 
