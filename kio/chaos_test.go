@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"kafkaio/internal/hostile"
 	"kafkaio/kio"
@@ -213,4 +215,55 @@ func beatBriefly(t *testing.T, c *kio.Cluster) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	return beat(ctx, c, 0)
+}
+
+// panicky is a mechanism that panics for as long as it is told to.
+type panicky struct {
+	sasl.Mechanism
+	panics *atomic.Bool
+}
+
+func (m panicky) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+	if m.panics.Load() {
+		panic("no vault today")
+	}
+	return m.Mechanism.Authenticate(ctx, host)
+}
+
+func TestCallbacksThatPanicAreFailedAttempts(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		for name, set := range map[string]func(c *kio.Config, panics *atomic.Bool){
+			"Config.Dialer": func(c *kio.Config, panics *atomic.Bool) {
+				c.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+					if panics.Load() {
+						panic("no tunnel today")
+					}
+					return (&net.Dialer{}).DialContext(ctx, network, address)
+				}
+			},
+			"Config.SASL": func(c *kio.Config, panics *atomic.Bool) {
+				c.AllowPlaintextSASL = true
+				c.SASL = []sasl.Mechanism{panicky{plain.Auth{User: "alice", Pass: "wonderland"}.AsMechanism(), panics}}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				cfg := cfg
+				var panics atomic.Bool
+				panics.Store(true)
+				set(&cfg, &panics)
+				s := &strictBroker{}
+				if cfg.SASL != nil {
+					s.offered, s.verify = []string{"PLAIN"}, password("wonderland")
+				}
+				c := standalone(t, cfg, s.listen(t))
+				err := beat(t.Context(), c, 0)
+				var p *kio.PanicError
+				if e := withCode(t, err, kio.CodeCannotConnect); !errors.As(err, &p) || len(p.Stack) == 0 || !e.SafeToRetry() {
+					t.Errorf("error %v, want one with the panic", err)
+				}
+				panics.Store(false)
+				eventually(t, "it works again", func() bool { return beat(t.Context(), c, 0) == nil })
+			})
+		}
+	})
 }

@@ -3,6 +3,7 @@ package kio
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -291,7 +292,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 	}
 	began := time.Now()
 	l := &link{class: class}
-	b, err := p.cluster.dialBroker(p.addr, func(b *Broker) { p.ended(l, b) })
+	b, err := p.open(l)
 
 	p.mu.Lock()
 	p.endAttemptLocked(a, class)
@@ -318,6 +319,17 @@ func (p *endpoint) dial(a *attempt, class Class) {
 	p.pumpLocked()
 	p.mu.Unlock()
 	p.cluster.watchIdle()
+}
+
+// open makes the connection of a link. A panic of one of the Config's callbacks is an error: on this goroutine nobody could recover it.
+func (p *endpoint) open(l *link) (b *Broker, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e := &Error{Op: "dial", Addr: p.addr, Code: CodeCannotConnect, Err: &PanicError{Value: v, Stack: debug.Stack()}, unsent: true}
+			b, err = nil, p.cluster.trace.failed(e)
+		}
+	}()
+	return p.cluster.dialBroker(p.addr, func(b *Broker) { p.ended(l, b) })
 }
 
 // slowPart is which part of Config.DialTimeout an attempt that fails may take before the gate makes the next one wait behind others (guessed).

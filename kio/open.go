@@ -34,11 +34,9 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 		if err != nil {
 			return nil, d.failed(ctx, err)
 		}
-		err = d.open(ctx, b, mechanisms)
-		if err == nil {
+		if err = d.openOrClose(ctx, b, mechanisms); err == nil {
 			return b, nil
 		}
-		_ = b.Close()
 		// A broker ends the connection whose mechanism it has refused (apache/kafka SaslServerAuthenticator, handleHandshakeRequest), so that
 		// the next one needs another connection.
 		if len(mechanisms) > 0 {
@@ -49,6 +47,19 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 		}
 		d.trace.event("mechanism refused", "addr", d.addr, "next", mechanisms[0].Name())
 	}
+}
+
+// openOrClose opens a connection, and closes it where that fails, or where a callback of a mechanism panics.
+func (d *dial) openOrClose(ctx context.Context, b *Broker, mechanisms []sasl.Mechanism) (err error) {
+	opened := false
+	defer func() {
+		if !opened {
+			_ = b.Close()
+		}
+	}()
+	err = d.open(ctx, b, mechanisms)
+	opened = err == nil
+	return err
 }
 
 // dialBroker connects.
