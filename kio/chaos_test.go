@@ -267,3 +267,48 @@ func TestCallbacksThatPanicAreFailedAttempts(t *testing.T) {
 		}
 	})
 }
+
+func TestConnectionsThatComeToNothingBackOff(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		cfg.Cluster.HoldOpen = 1
+		cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Millisecond, time.Minute
+		b := hostile.Listen(t, func(p *hostile.Peer) { // opens properly, and ends
+			c := &strictConn{strictBroker: &strictBroker{}, peer: p}
+			c.serve()
+			_ = p.Close()
+		})
+		c := standalone(t, cfg, b.Addr())
+		eventually(t, "failures add up", func() bool { return c.Stats().Nodes[0].Failures >= 6 })
+		if n := b.Accepted(); n > 8 {
+			t.Errorf("%d connections for the first 6 failures", n)
+		}
+		if s := c.Stats().Nodes[0]; s.LastError == nil || s.DialErrors != 0 && s.Disconnects == 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+func TestNothingIsHeldOpenOnAnEngineThatHasStopped(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		cfg.Cluster.HoldOpen = 1
+		b, gone := hostile.Listen(t, (&strictBroker{}).script), refused(t)
+		c := standalone(t, cfg, b.Addr(), gone)
+		eventually(t, "it is connected", func() bool { return c.Stats().Connected == 1 })
+		if err := cfg.Engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the end is noticed", func() bool { s := c.Stats(); return s.Conns == 0 && s.Nodes[0].LastError != nil })
+		before := c.Stats().Nodes[0].Dials
+		<-time.After(200 * time.Millisecond) // ten back-offs at least, for what must not happen
+		if n := c.Stats().Nodes[0].Dials - before; n > 1 {
+			t.Errorf("%d more attempts", n)
+		}
+		if n := b.Accepted(); n > 2 {
+			t.Errorf("%d connections", n)
+		}
+		err := beat(t.Context(), c, 0)
+		if err == nil || !asError(t, err).SafeToRetry() {
+			t.Errorf("a request then: %v", err)
+		}
+	})
+}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kafkaio/loop"
 )
 
 // endpoint is one address of a Cluster: its connections, and the care for them. Node ids point to endpoints, and so do seeds, so that one which is a node
@@ -29,7 +31,7 @@ type endpoint struct {
 	grow     [numClasses]bool // the class is busy enough for one more connection
 	hold     int              // connections of ClassShort to keep open
 	turn     uint32           // which link to look at first
-	failures int              // attempts that failed in a row
+	failures int              // attempts in a row that failed, or came to nothing
 	retryAt  time.Time        // not before: the back-off
 	nextDial time.Time        // not before: the rate
 	failed   error            // of the last attempt; nil once one has succeeded
@@ -48,6 +50,9 @@ type link struct {
 	broker *Broker
 	class  Class
 	active atomic.Int32 // requests that use it
+
+	opened   time.Time // set with broker
+	failures int       // attempts in a row that had failed before it
 
 	lastRequests uint64 // owned by the reaper: what it saw the last time
 	idleSince    time.Time
@@ -313,6 +318,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		p.cluster.suspect(err)
 		return
 	}
+	l.opened, l.failures = time.Now(), p.failures
 	p.failures, p.failed, p.slow, p.retryAt = 0, nil, false, time.Time{}
 	p.links = append(p.links, l)
 	p.serveLocked(l)
@@ -367,13 +373,21 @@ func (p *endpoint) endAttemptLocked(a *attempt, class Class) {
 
 // failedLocked notes a failed attempt and answers all who wait.
 func (p *endpoint) failedLocked(err error) {
-	cfg := &p.cluster.cfg.Cluster
 	p.failures++
 	p.dialErrors++
-	p.failed = err
-	p.retryAt = time.Now().Add(backoff(p.failures, cfg.Backoff, cfg.MaxBackoff))
+	p.backOffLocked(err)
 	p.refuseLocked(err)
 	p.pumpLocked()
+}
+
+// backOffLocked says when the next attempt may begin after so many failures.
+func (p *endpoint) backOffLocked(err error) {
+	cfg := &p.cluster.cfg.Cluster
+	p.failed = err
+	p.retryAt = time.Now().Add(backoff(p.failures, cfg.Backoff, cfg.MaxBackoff))
+	if errors.Is(err, loop.ErrStopped) {
+		p.hold = 0 // an engine does not start again
+	}
 }
 
 // serveLocked gives a new connection to those who wait for one of its class, and where it is the last one that Config.Cluster.MaxConns allows, also to those
@@ -414,9 +428,19 @@ func (p *endpoint) ended(l *link, b *Broker) {
 		return
 	}
 	p.disconnects++
+	if err := b.Err(); l.cameToNothing(p.cluster.cfg.Cluster.MaxBackoff) || errors.Is(err, loop.ErrStopped) {
+		p.failures = max(p.failures, l.failures+1)
+		p.backOffLocked(err)
+	}
 	p.pumpLocked()
 	p.mu.Unlock()
 	p.cluster.closeLink(l)
+}
+
+// cameToNothing reports whether a connection that has ended did so soon, without an answer to anything but what opened it. A broker over its quota of connections looks like
+// that, and so does a proxy without its broker: connecting again at once, for ever, would be all that is left of the back-off.
+func (l *link) cameToNothing(soon time.Duration) bool {
+	return time.Since(l.opened) < soon && l.broker.conn.Stats().Answered <= l.broker.openAnswers
 }
 
 // setHold says how many connections of ClassShort are to be kept open.
