@@ -118,7 +118,7 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 	}
 	c.cfg = cfg.withDefaults()
 	c.cfg.Cluster = c.cfg.Cluster.withDefaults()
-	c.dialInterval = time.Duration(float64(time.Second) / c.cfg.Cluster.DialRate)
+	c.dialInterval = spacing(c.cfg.Cluster.DialRate)
 	c.nodes.Store(&topology{controller: -1})
 	return c, nil
 }
@@ -276,10 +276,9 @@ type nodeRef struct {
 	endpoint *endpoint
 }
 
-// asClusterError makes an *Error of what a request has met.
+// asClusterError makes an *Error of what a request has met. What a *RefreshError has inside are errors of other requests, which say nothing of this one.
 func asClusterError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // see above
 		return e
 	}
 	code := CodeNoConnection

@@ -38,7 +38,8 @@ type ClusterConfig struct {
 	IdleTimeout time.Duration
 
 	// Backoff and MaxBackoff bound the wait after a failed attempt to connect: a random part of a time that begins with Backoff and doubles up to
-	// MaxBackoff with each failure in a row. Only a connection that was opened properly, with TLS, ApiVersions and SASL, begins anew. 0 is the Default of each.
+	// MaxBackoff with each failure in a row. Only a connection that was opened properly, with TLS, ApiVersions and SASL, begins anew; one that then ends within
+	// MaxBackoff and without an answer to any request counts as a failure after all. 0 is the Default of each.
 	Backoff    time.Duration
 	MaxBackoff time.Duration
 	// MaxDials is how many attempts to connect to a node may be under way; 0 is DefaultNodeMaxDials. EngineConfig.MaxDials bounds those of all nodes.

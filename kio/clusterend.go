@@ -166,14 +166,17 @@ func inParallel(n int, f func(i int)) {
 	workers.Wait()
 }
 
-// part ends what nobody refers to any more: connections are drained for as long as requests on them may take.
-func (c *Cluster) part(p *endpoint) {
-	for _, l := range p.leave(ErrNodeLeft) {
-		c.work.start(func() {
+// part ends the connections of endpoints that nobody refers to any more: they are drained for as long as requests on them may take.
+func (c *Cluster) part(links []*link) {
+	for _, l := range links {
+		end := func() {
 			ctx, cancel := context.WithTimeout(c.ctx, partPatience)
 			defer cancel()
 			_ = l.broker.Shutdown(ctx)
-		})
+		}
+		if !c.work.start(end) { // the Cluster is closed, and this cuts
+			end()
+		}
 	}
 }
 

@@ -99,10 +99,15 @@ func isFatal(err error) bool {
 		cert    *tls.CertificateVerificationError
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
+		panicky *PanicError
 	)
+	var n *NotConnectedError
+	if errors.As(err, &n) && n.Last != nil {
+		err = n.Last // whose code counts, not that of the request which found no connection
+	}
 	var e *Error
 	if errors.As(err, &e) && (e.Code == CodeInvalidArgument || e.Code == CodeIPVersion) {
 		return true
 	}
-	return errors.As(err, &auth) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &host) || errors.Is(err, loop.ErrStopped)
+	return errors.As(err, &auth) || errors.As(err, &cert) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &panicky) || errors.Is(err, loop.ErrStopped)
 }

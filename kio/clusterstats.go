@@ -58,9 +58,9 @@ type NodeStats struct {
 	State       NodeState
 	Conns       []ConnStats // open ones
 	Waiting     int         // calls that wait for a connection
-	Failures    int         // attempts to connect that have failed in a row
+	Failures    int         // attempts to connect in a row that have failed, or brought a connection that ended soon and unused
 	RetryAt     time.Time   // when the next one may begin; zero: at any time
-	LastError   error       // of the last attempt to connect; nil once one has succeeded
+	LastError   error       // of the last attempt to connect, or the end of what it brought; nil once one has succeeded
 	Dials       uint64
 	DialErrors  uint64
 	Disconnects uint64

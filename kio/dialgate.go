@@ -8,8 +8,9 @@ import (
 // dialGate lets the connection attempts of all Clusters on an engine through: so many at a time, and so many a second. An attempt that waits is an element of a
 // queue and has no goroutine. Safe for concurrent use.
 //
-// Attempts at addresses that failed the last time stand behind the others and get at most half of the places, so that brokers which accept and say nothing
-// cannot keep the others from coming back.
+// Attempts at addresses where the last one failed after it had kept its place for long stand behind the others and get at most half of the places, so that
+// brokers which accept and say nothing cannot keep the others from coming back. One that was refused at once is none of these: it costs next to nothing, and is
+// what a broker that restarts looks like.
 type dialGate struct {
 	// Immutable after newDialGate.
 	max      int
@@ -18,9 +19,10 @@ type dialGate struct {
 
 	mu       sync.Mutex
 	fresh    attemptQueue
-	failing  attemptQueue
+	slow     attemptQueue
 	running  int
-	suspects int // of the running ones: those that failed the last time
+	suspects int // of the running ones: slow ones
+	passed   int // how many others have begun since the last slow one
 	next     time.Time
 	timer    *time.Timer
 	armed    bool
@@ -38,7 +40,7 @@ type DialStats struct {
 // attempt is one attempt to connect. Its fields are guarded by the gate's mu after enter.
 type attempt struct {
 	run     func() // on a goroutine of its own, which ends with it
-	failing bool   // the last attempt at the same address has failed
+	slow    bool   // the last attempt at the same address has failed, and not at once
 	queued  bool
 	dropped bool
 }
@@ -72,11 +74,21 @@ func (q *attemptQueue) pop() *attempt {
 func newDialGate(maxDials int, perSecond float64) *dialGate {
 	g := &dialGate{max: maxDials}
 	if perSecond > 0 {
-		g.interval = time.Duration(float64(time.Second) / perSecond)
-		g.burst = min(time.Duration(maxDials-1)*g.interval, dialBurst)
+		g.interval = spacing(perSecond)
+	}
+	if g.interval > 0 {
+		g.burst = time.Duration(min(maxDials-1, int(dialBurst/g.interval))) * g.interval
 	}
 	return g
 }
+
+// spacing is the time between two of so many a second.
+func spacing(perSecond float64) time.Duration {
+	return time.Duration(min(float64(time.Second)/perSecond, float64(maxSpacing)))
+}
+
+// maxSpacing stands for never: a rate may be as small as one likes, but sums of times must not overflow.
+const maxSpacing = 365 * 24 * time.Hour
 
 // dialBurst bounds how much of the rate may be used at once after a pause (guessed: short enough for the bound to hold in every second but for a tenth).
 const dialBurst = 100 * time.Millisecond
@@ -86,8 +98,8 @@ func (g *dialGate) enter(a *attempt) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	a.queued = true
-	if a.failing {
-		g.failing.push(a)
+	if a.slow {
+		g.slow.push(a)
 	} else {
 		g.fresh.push(a)
 	}
@@ -107,17 +119,28 @@ func (g *dialGate) drop(a *attempt) bool {
 	return true
 }
 
+// nextLocked is the queue whose turn it is, nil where nothing may begin.
+func (g *dialGate) nextLocked() *attemptQueue {
+	fresh := g.fresh.len() > 0
+	slow := g.slow.len() > 0 && g.suspects < max(g.max/2, 1)
+	switch {
+	case slow && (!fresh || g.passed >= slowTurn):
+		return &g.slow
+	case fresh:
+		return &g.fresh
+	default:
+		return nil
+	}
+}
+
+// slowTurn is after how many others a slow one has its turn, as far as it has places: where thousands of brokers refuse, there are always others (guessed).
+const slowTurn = 3
+
 // pumpLocked starts what may start.
 func (g *dialGate) pumpLocked() {
 	for g.running < g.max {
-		q := &g.fresh
-		if q.len() == 0 {
-			q = &g.failing
-			if g.suspects >= max(g.max/2, 1) {
-				return
-			}
-		}
-		if q.len() == 0 {
+		q := g.nextLocked()
+		if q == nil {
 			return
 		}
 		if q.list[q.head].dropped {
@@ -130,8 +153,10 @@ func (g *dialGate) pumpLocked() {
 		a := q.pop()
 		a.queued = false
 		g.running++
-		if a.failing {
+		g.passed++
+		if a.slow {
 			g.suspects++
+			g.passed = 0
 		}
 		g.stats.Waiting--
 		g.stats.Started++
@@ -174,7 +199,7 @@ func (g *dialGate) work(a *attempt) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.running--
-		if a.failing {
+		if a.slow {
 			g.suspects--
 		}
 		g.pumpLocked()

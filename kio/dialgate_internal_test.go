@@ -1,6 +1,7 @@
 package kio
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,31 +72,92 @@ func TestGateBoundsHowManyBeginInASecond(t *testing.T) {
 	})
 }
 
-func TestGateServesThoseWhoFailedLast(t *testing.T) {
+func TestGateServesSlowOnesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newDialGate(4, -1)
 		free := make(chan struct{})
-		var fresh, failing atomic.Int32
+		var fresh, slow atomic.Int32
 		for range 8 {
-			g.enter(&attempt{failing: true, run: func() { failing.Add(1); <-free }})
+			g.enter(&attempt{slow: true, run: func() { slow.Add(1); <-free }})
 		}
 		synctest.Wait()
-		if n := failing.Load(); n != 2 {
-			t.Errorf("%d that failed the last time are under way, want half of 4", n)
+		if n := slow.Load(); n != 2 {
+			t.Errorf("%d slow ones are under way, want half of 4", n)
 		}
 		for range 6 {
 			g.enter(&attempt{run: func() { fresh.Add(1) }})
 		}
 		synctest.Wait()
 		if n := fresh.Load(); n != 6 {
-			t.Errorf("%d of 6 that have not failed were let through", n)
+			t.Errorf("%d of 6 others were let through", n)
 		}
 		close(free)
 		synctest.Wait()
-		if n := failing.Load(); n != 8 {
+		if n := slow.Load(); n != 8 {
 			t.Errorf("%d of 8 have had their turn in the end", n)
 		}
 	})
+}
+
+func TestGateStarvesNoSlowOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(4, 100)
+		var over atomic.Bool
+		var again func()
+		again = func() { // thousands of brokers that refuse
+			if !over.Load() {
+				g.enter(&attempt{run: again})
+			}
+		}
+		for range 50 {
+			g.enter(&attempt{run: again})
+		}
+		var slow atomic.Int32
+		for range 8 {
+			g.enter(&attempt{slow: true, run: func() { slow.Add(1) }})
+		}
+		<-time.After(time.Second) // of the bubble's time
+		over.Store(true)
+		if n := slow.Load(); n != 8 {
+			t.Errorf("%d of 8 slow ones had their turn among 100", n)
+		}
+		<-time.After(time.Second)
+		synctest.Wait()
+	})
+}
+
+func TestGateTakesAnyRateAndAnyNumberOfPlaces(t *testing.T) {
+	for _, tt := range []struct {
+		places int
+		rate   float64
+		begun  uint64 // within a second
+	}{
+		{math.MaxInt, 1000, 1101}, // the rate, and the burst of a tenth of a second
+		{1, 1e-300, 1},
+		{math.MaxInt, 1e-12, 1},
+		{math.MaxInt, 1e300, 2000},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newDialGate(tt.places, tt.rate)
+			var attempts []*attempt
+			for range 2000 {
+				a := &attempt{run: func() {}}
+				attempts = append(attempts, a)
+				g.enter(a)
+			}
+			<-time.After(time.Second) // of the bubble's time
+			synctest.Wait()
+			if n := g.snapshot().Started; n > tt.begun || n < tt.begun-2 && tt.begun > 1 || n == 0 {
+				t.Errorf("%d places, %v a second: %d have begun, want %d", tt.places, tt.rate, n, tt.begun)
+			}
+			for _, a := range attempts {
+				g.drop(a)
+			}
+			if g.timer != nil {
+				g.timer.Stop()
+			}
+		})
+	}
 }
 
 func TestGateTakesBackWhatHasNotBegun(t *testing.T) {

@@ -3,9 +3,12 @@ package kio
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kafkaio/loop"
 )
 
 // endpoint is one address of a Cluster: its connections, and the care for them. Node ids point to endpoints, and so do seeds, so that one which is a node
@@ -23,19 +26,20 @@ type endpoint struct {
 	// Lock order: Cluster.mu, endpoint.mu, dialGate.mu.
 	mu       sync.Mutex
 	links    []*link
-	dialing  [numClasses]uint8 // attempts queued or under way
+	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
 	waiters  []*waiter
 	grow     [numClasses]bool // the class is busy enough for one more connection
 	hold     int              // connections of ClassShort to keep open
 	turn     uint32           // which link to look at first
-	failures int              // attempts that failed in a row
+	failures int              // attempts in a row that failed, or came to nothing
 	retryAt  time.Time        // not before: the back-off
 	nextDial time.Time        // not before: the rate
 	failed   error            // of the last attempt; nil once one has succeeded
+	slow     bool             // the last attempt has failed, and not at once
 	timer    *time.Timer      // for retryAt and nextDial
-	armed    bool
-	gone     error // not nil: it takes no requests any more, and this is why
+	wakeAt   time.Time        // when the timer will fire; zero: it is not armed
+	gone     error            // not nil: it takes no requests any more, and this is why
 
 	dials       uint64
 	dialErrors  uint64
@@ -47,6 +51,9 @@ type link struct {
 	broker *Broker
 	class  Class
 	active atomic.Int32 // requests that use it
+
+	opened   time.Time // set with broker
+	failures int       // attempts in a row that had failed before it
 
 	lastRequests uint64 // owned by the reaper: what it saw the last time
 	idleSince    time.Time
@@ -158,9 +165,13 @@ func (p *endpoint) fullLocked() bool {
 	return len(p.links) > 0 && len(p.links)+len(p.attempts) >= p.cluster.cfg.Cluster.MaxConns
 }
 
-// evictLocked makes room for a connection of another class by closing one that nobody uses.
+// evictLocked makes room for a connection of another class by closing one that nobody uses, and that is not to be kept open.
 func (p *endpoint) evictLocked() bool {
+	held := p.countLocked(ClassShort) <= p.hold
 	for _, l := range p.links {
+		if held && l.class == ClassShort {
+			continue
+		}
 		if l.active.Load() == 0 && l.broker.isIdle() {
 			p.removeLocked(l)
 			p.cluster.closeLink(l)
@@ -230,22 +241,22 @@ func (p *endpoint) wantedLocked() (Class, bool) {
 func (p *endpoint) pumpLocked() {
 	for p.gone == nil {
 		class, wanted := p.wantedLocked()
-		if !wanted || len(p.attempts) >= p.cluster.cfg.Cluster.MaxDials {
-			return
+		if cfg := &p.cluster.cfg.Cluster; !wanted || len(p.attempts) >= cfg.MaxDials || len(p.links)+len(p.attempts) >= cfg.MaxConns {
+			return // the end of an attempt or a connection comes here again
 		}
 		now := time.Now()
 		at := p.retryAt
 		if p.nextDial.After(at) {
 			at = p.nextDial
 		}
-		if wait := at.Sub(now); wait > 0 {
-			p.armLocked(wait)
+		if at.After(now) {
+			p.armLocked(at)
 			return
 		}
 		p.nextDial = now.Add(p.cluster.dialInterval)
 		p.grow[class] = false
 		p.dialing[class]++
-		a := &attempt{failing: p.failures > 0}
+		a := &attempt{slow: p.slow}
 		a.run = func() { p.dial(a, class) }
 		p.attempts = append(p.attempts, a)
 		p.cluster.attempts.Add(1)
@@ -253,15 +264,16 @@ func (p *endpoint) pumpLocked() {
 	}
 }
 
-func (p *endpoint) armLocked(wait time.Duration) {
-	switch {
-	case p.armed:
-	case p.timer == nil:
-		p.armed = true
-		p.timer = time.AfterFunc(wait, p.onTimer)
-	default:
-		p.armed = true
-		p.timer.Reset(wait)
+// armLocked sets the timer, unless it fires before that anyhow.
+func (p *endpoint) armLocked(at time.Time) {
+	if !p.wakeAt.IsZero() && !at.Before(p.wakeAt) {
+		return
+	}
+	p.wakeAt = at
+	if p.timer == nil {
+		p.timer = time.AfterFunc(time.Until(at), p.onTimer)
+	} else {
+		p.timer.Reset(time.Until(at))
 	}
 }
 
@@ -269,9 +281,9 @@ func (p *endpoint) armLocked(wait time.Duration) {
 func (p *endpoint) onTimer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = false
+	p.wakeAt = time.Time{}
 	p.pumpLocked()
-	if !p.armed {
+	if p.wakeAt.IsZero() {
 		p.timer = nil
 	}
 }
@@ -282,8 +294,9 @@ func (p *endpoint) dial(a *attempt, class Class) {
 	if p.pointless(a, class) {
 		return
 	}
+	began := time.Now()
 	l := &link{class: class}
-	b, err := p.cluster.dialBroker(p, func(b *Broker) { p.ended(l, b) })
+	b, err := p.open(l)
 
 	p.mu.Lock()
 	p.endAttemptLocked(a, class)
@@ -295,6 +308,7 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		err = p.gone
 	}
 	if err != nil {
+		p.slow = time.Since(began) >= p.cluster.cfg.DialTimeout/slowPart
 		p.failedLocked(err)
 		p.mu.Unlock()
 		if b != nil {
@@ -303,13 +317,28 @@ func (p *endpoint) dial(a *attempt, class Class) {
 		p.cluster.suspect(err)
 		return
 	}
-	p.failures, p.failed, p.retryAt = 0, nil, time.Time{}
+	l.opened, l.failures = time.Now(), p.failures
+	p.failures, p.failed, p.slow, p.retryAt = 0, nil, false, time.Time{}
 	p.links = append(p.links, l)
 	p.serveLocked(l)
 	p.pumpLocked()
 	p.mu.Unlock()
 	p.cluster.watchIdle()
 }
+
+// open makes the connection of a link. A panic of one of the Config's callbacks is an error: on this goroutine nobody could recover it.
+func (p *endpoint) open(l *link) (b *Broker, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e := &Error{Op: "dial", Addr: p.addr, Code: CodeCannotConnect, Err: &PanicError{Value: v, Stack: debug.Stack()}, unsent: true}
+			b, err = nil, p.cluster.trace.failed(e)
+		}
+	}()
+	return p.cluster.dialBroker(p, func(b *Broker) { p.ended(l, b) })
+}
+
+// slowPart is which part of Config.DialTimeout an attempt that fails may take before the gate makes the next one wait behind others (guessed).
+const slowPart = 4
 
 // pointless reports, and ends, an attempt that nobody waits for any more.
 func (p *endpoint) pointless(a *attempt, class Class) bool {
@@ -343,20 +372,30 @@ func (p *endpoint) endAttemptLocked(a *attempt, class Class) {
 
 // failedLocked notes a failed attempt and answers all who wait.
 func (p *endpoint) failedLocked(err error) {
-	cfg := &p.cluster.cfg.Cluster
 	p.failures++
 	p.dialErrors++
-	p.failed = err
-	p.retryAt = time.Now().Add(backoff(p.failures, cfg.Backoff, cfg.MaxBackoff))
+	p.backOffLocked(err)
 	p.refuseLocked(err)
 	p.pumpLocked()
 }
 
-// serveLocked gives a new connection to those who wait for one of its class.
+// backOffLocked says when the next attempt may begin after so many failures.
+func (p *endpoint) backOffLocked(err error) {
+	cfg := &p.cluster.cfg.Cluster
+	p.failed = err
+	p.retryAt = time.Now().Add(backoff(p.failures, cfg.Backoff, cfg.MaxBackoff))
+	if errors.Is(err, loop.ErrStopped) {
+		p.hold = 0 // an engine does not start again
+	}
+}
+
+// serveLocked gives a new connection to those who wait for one of its class, and where it is the last one that Config.Cluster.MaxConns allows, also to those
+// for whose class none is on its way.
 func (p *endpoint) serveLocked(l *link) {
+	full := p.fullLocked()
 	left := p.waiters[:0]
 	for _, w := range p.waiters {
-		if w.class != l.class {
+		if w.class != l.class && !(full && p.dialing[w.class] == 0) {
 			left = append(left, w)
 			continue
 		}
@@ -388,9 +427,19 @@ func (p *endpoint) ended(l *link, b *Broker) {
 		return
 	}
 	p.disconnects++
+	if err := b.Err(); l.cameToNothing(p.cluster.cfg.Cluster.MaxBackoff) || errors.Is(err, loop.ErrStopped) {
+		p.failures = max(p.failures, l.failures+1)
+		p.backOffLocked(err)
+	}
 	p.pumpLocked()
 	p.mu.Unlock()
 	p.cluster.closeLink(l)
+}
+
+// cameToNothing reports whether a connection that has ended did so soon, without an answer to anything but what opened it. A broker over its quota of connections looks like
+// that, and so does a proxy without its broker: connecting again at once, for ever, would be all that is left of the back-off.
+func (l *link) cameToNothing(soon time.Duration) bool {
+	return time.Since(l.opened) < soon && l.broker.conn.Stats().Answered <= l.broker.openAnswers
 }
 
 // setHold says how many connections of ClassShort are to be kept open.

@@ -2,6 +2,7 @@ package kio
 
 import (
 	"log/slog"
+	"math"
 	"sync"
 
 	"kafkaio/loop"
@@ -87,6 +88,9 @@ type Engine struct {
 func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
+	}
+	if math.IsNaN(cfg.DialRate) {
+		return nil, invalid("start engine", "", "EngineConfig.DialRate is not a number: use 0 for the default, a negative one for no bound")
 	}
 	setDefault(&cfg.MaxDials, DefaultMaxDials)
 	setDefault(&cfg.DialRate, DefaultDialRate)

@@ -76,7 +76,8 @@ type CorrelationError = loop.CorrelationError
 // CutError is the cause where a broker ended the connection in the middle of an answer. It matches io.ErrUnexpectedEOF.
 type CutError = loop.CutError
 
-// PanicError is the cause where a connection was closed because a callback of Submit panicked.
+// PanicError is the cause where a connection was closed because a callback of Submit panicked, or where a Cluster could not connect because a callback of its
+// Config did.
 type PanicError = loop.PanicError
 
 // Error is the error of every operation of this package. errors.Is finds the cause: os.ErrDeadlineExceeded and context.DeadlineExceeded

@@ -158,14 +158,18 @@ func (c *Cluster) fly(f *flight) {
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.DialTimeout+c.cfg.Timeout)
 	answer, err := c.ask(ctx, topics)
 	cancel()
+	c.land(f, answer, err)
+}
 
+// land ends a refresh, and tells all who wait for it.
+func (c *Cluster) land(f *flight, answer *kmsg.MetadataResponse, err error) {
 	c.mu.Lock()
 	m := &c.meta
 	m.flight = nil
 	m.ended = time.Now()
-	var left []*endpoint
+	var left []*link
 	switch refusal := c.refusal(); {
-	case refusal != nil: // and all endpoints have ended, or are about to
+	case refusal != nil: // also of an answer: its nodes would be connected to, and nobody would end that
 		f.err = refusal
 	case err != nil:
 		m.failures++
@@ -178,9 +182,7 @@ func (c *Cluster) fly(f *flight) {
 	}
 	c.mu.Unlock()
 	close(f.done)
-	for _, p := range left {
-		c.part(p)
-	}
+	c.part(left)
 }
 
 // ask asks those who may know, the connected ones first, the next one whenever one has failed or takes its time, until one has answered.
@@ -302,8 +304,8 @@ func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error)
 	return answer, nil
 }
 
-// applyLocked takes over what a broker has told, and gives the endpoints that are nobody's any more.
-func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*endpoint) {
+// applyLocked takes over what a broker has told, ends the endpoints that are nobody's any more, and gives their connections.
+func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*link) {
 	c.meta.fetched = began
 	c.fresh.Store(int64(began.Add(c.cfg.Cluster.MetadataMaxAge).Sub(c.born)))
 	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
@@ -328,7 +330,7 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 			continue
 		}
 		delete(c.endpoints, key)
-		left = append(left, p)
+		left = append(left, p.leave(ErrNodeLeft)...)
 	}
 	c.applyTopicsLocked(answer, began)
 	return left

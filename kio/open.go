@@ -34,14 +34,9 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 		if err != nil {
 			return nil, d.failed(ctx, err)
 		}
-		err = d.open(ctx, b, mechanisms)
-		if err == nil {
-			if err = d.succeeded(); err == nil {
-				return b, nil
-			}
-			mechanisms = nil // a hook has panicked: nothing to fall back to
+		if err = d.openOrClose(ctx, b, mechanisms); err == nil {
+			return b, nil
 		}
-		_ = b.Close()
 		// A broker ends the connection whose mechanism it has refused (apache/kafka SaslServerAuthenticator, handleHandshakeRequest), so that
 		// the next one needs another connection.
 		if len(mechanisms) > 0 {
@@ -53,6 +48,21 @@ func (d *dial) broker(ctx context.Context) (*Broker, error) {
 		d.trace.event("mechanism refused", "addr", d.addr, "next", mechanisms[0].Name())
 		d.watch.refusedMechanism(mechanisms[0].Name(), d.wrap(ctx, err))
 	}
+}
+
+// openOrClose opens a connection, and closes it where that fails, or where a callback of a mechanism or a hook panics.
+func (d *dial) openOrClose(ctx context.Context, b *Broker, mechanisms []sasl.Mechanism) (err error) {
+	opened := false
+	defer func() {
+		if !opened {
+			_ = b.Close()
+		}
+	}()
+	if err = d.open(ctx, b, mechanisms); err == nil {
+		err = d.succeeded()
+	}
+	opened = err == nil
+	return err
 }
 
 // dialBroker connects.

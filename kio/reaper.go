@@ -16,38 +16,32 @@ func (c *Cluster) watchIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reaper == nil && c.isOpen() {
-		c.reaper = time.AfterFunc(every, c.reap)
+		c.reaper = time.AfterFunc(every, func() { c.work.start(c.reap) })
 	}
 }
 
-// reap closes the connections that have been unused for too long. The timer runs it, on a goroutine that ends at once.
+// reap closes the connections that have been unused for too long. A task that the timer starts; Close waits for it.
 func (c *Cluster) reap() {
 	now := time.Now()
 	c.mu.Lock()
+	c.reaper = nil // from here on who connects sets the timer: the look below may have passed it by
 	endpoints := make([]*endpoint, 0, len(c.endpoints))
 	for _, p := range c.endpoints {
 		endpoints = append(endpoints, p)
 	}
 	c.mu.Unlock()
 	left := 0
+	var idle []*link
 	for _, p := range endpoints {
-		idle, open := p.reap(now, c.cfg.Cluster.IdleTimeout)
+		links, open := p.reap(now, c.cfg.Cluster.IdleTimeout)
+		idle = append(idle, links...)
 		left += open
-		for _, l := range idle {
-			c.reaped.Add(1)
-			c.closeLink(l)
-		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.isOpen() {
-		return
+	if left > 0 {
+		c.watchIdle()
 	}
-	if left == 0 {
-		c.reaper = nil // until the next connection
-		return
-	}
-	c.reaper.Reset(c.cfg.Cluster.IdleTimeout / reapTicks)
+	c.reaped.Add(uint64(len(idle)))
+	inParallel(len(idle), func(i int) { _ = idle[i].broker.Close() }) // here: Close takes no tasks any more, and does not know them
 }
 
 // reap takes out the connections that nothing has used for so long, but for those that are held open, and counts the others.
@@ -68,6 +62,9 @@ func (p *endpoint) reap(now time.Time, timeout time.Duration) (idle []*link, ope
 		}
 		p.links = append(p.links[:i], p.links[i+1:]...)
 		idle = append(idle, l)
+	}
+	if len(idle) > 0 {
+		p.pumpLocked() // there is room
 	}
 	return idle, len(p.links)
 }

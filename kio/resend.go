@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -98,6 +99,9 @@ func (c *Cluster) again(ctx context.Context, tries int, err error) bool {
 
 // resendable reports whether a request that has failed may be sent again, and whether that makes sense.
 func resendable(err error) bool {
+	if r, ok := err.(*RefreshError); ok { //nolint:errorlint // the request itself has not been sent; what is inside are others
+		return slices.ContainsFunc(r.Attempts, func(err error) bool { return !isFatal(err) })
+	}
 	var e *Error
 	if errors.As(err, &e) && (!e.SafeToRetry() || e.Code == CodeInvalidArgument) {
 		return false
