@@ -110,6 +110,7 @@ func TestHooksFollowAConnection(t *testing.T) {
 		b := mustDialBroker(t, s.listen(t), cfg)
 		heartbeat(t, b, 4)
 		ask(t, b)
+		eventually(t, "the last write has been counted, which its answer may overtake", func() bool { return b.Stats().PendingBytes == 0 })
 		stats := b.Stats()
 		_ = b.Close()
 		cause := h.end(t, 1)
