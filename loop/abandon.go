@@ -37,7 +37,7 @@ func (c *Conn) abandonLocked(e *entry, cause error) (ask bool) {
 		list.replace(e, t)
 		c.abandoned++
 		c.armLocked(t.deadline)
-		if c.abandoned > c.limits.MaxAbandoned {
+		if int(c.abandoned) > c.limits.MaxAbandoned {
 			ask = c.failLocked(ErrUnanswered)
 		}
 	}

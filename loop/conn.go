@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kafkaio/frame"
@@ -45,23 +46,21 @@ type Conn struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
-	to     string                             // what it is connected to: addr, or DialConfig.ConnectTo
-	limits *Limits                            // shared by all connections with the same
+	to     *string                            // DialConfig.ConnectTo; nil: addr
+	limits *profile                           // shared by all connections with the same
 	wrap   func(addr string, err error) error // DialConfig.WrapError
 	onEnd  func(cause error)                  // DialConfig.OnEnd
 	watch  *observation                       // nil: DialConfig.Observer has nothing to be told
 	reg    registration
 	opened int64
-	budget time.Duration // DialConfig.BusyPoll
 
 	polling *polling  // set by onOpen
 	tls     *tlsLayer // nil in plaintext; set before onOpen
 	sock    socket
 
 	// Owned by the loop goroutine.
-	in       frame.Assembler
-	receipt  receipt
-	finished bool // the peer has said over TLS that it sends no more
+	in      frame.Assembler
+	receipt atomic.Pointer[receipt] // made by the first answer that does not come whole
 
 	// Lock order: mu and socket.mu are never held together by who takes mu second. See DESIGN.md.
 	mu        sync.Mutex
@@ -70,6 +69,7 @@ type Conn struct {
 	stalled   bool // the writer waits for room in the socket
 	hot       bool // the loop knows that something is in flight
 	nextID    frame.CorrelationID
+	finished  bool      // owned by the loop goroutine: the peer has said over TLS that it sends no more
 	emptied   bool      // onClose has ended all requests
 	ended     bool      // closed has been, or would have been, closed
 	rollState rollState // guarded by Engine.roll.mu, as rolled is; it stands where it costs no memory
@@ -78,10 +78,10 @@ type Conn struct {
 	waiting   entryList // for room, in order of arrival
 	oneWay    entryList // not yet written, in wire order
 	expired   entryList // ended off the loop; their callbacks are still to run on it
-	abandoned int       // tombstones in inFlight
+	abandoned int32     // tombstones in inFlight
+	holds     int32     // Hold without Unhold: new requests wait
 	lined     int       // bytes of Submit's requests in waiting
-	holds     int       // Hold without Unhold: new requests wait
-	turn      sendTurn  // at the engine's budget for sending
+	turn      *sendTurn // at the engine's budget for sending; made by the first wait for it
 
 	head, tail *buffer // pending bytes
 	pending    int     // their number, those in the writer's hands included
@@ -112,11 +112,16 @@ func (c *Conn) LocalAddr() net.Addr {
 
 // RemoteAddr is the address of the peer's end.
 func (c *Conn) RemoteAddr() net.Addr {
-	return remoteAddr(c.to, c.reg)
+	return remoteAddr(c.ConnectedTo(), c.reg)
 }
 
 // ConnectedTo is the address that was connected to: Addr, or DialConfig.ConnectTo.
-func (c *Conn) ConnectedTo() string { return c.to }
+func (c *Conn) ConnectedTo() string {
+	if c.to == nil {
+		return c.addr
+	}
+	return *c.to
+}
 
 // enterLocked is the one place where the state changes.
 func (c *Conn) enterLocked(s connState) {
@@ -172,7 +177,7 @@ func (c *Conn) Err() error {
 // onOpen implements sink. It runs before Dial returns, so that nobody else knows the connection yet.
 func (c *Conn) onOpen(r registration, fd int) {
 	c.reg = r
-	c.polling = r.polling(c.budget)
+	c.polling = r.polling(c.limits.busyPoll)
 	c.sock.attach(fd)
 }
 
@@ -282,7 +287,7 @@ func (c *Conn) heatLocked() {
 
 // checkDrainedLocked tells Shutdown when nothing is in flight any more.
 func (c *Conn) checkDrainedLocked() {
-	if c.drained != nil && (c.inFlight.n == c.abandoned && c.oneWay.n == 0 && c.pending == 0 || c.state == stateClosed) {
+	if c.drained != nil && (c.inFlight.n == int(c.abandoned) && c.oneWay.n == 0 && c.pending == 0 || c.state == stateClosed) {
 		close(c.drained)
 		c.drained = nil
 	}

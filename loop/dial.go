@@ -78,7 +78,10 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 // newConn makes a connection that is not on a loop yet.
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, to: cfg.destination(addr), limits: e.shared(limits), opened: now(), timerAt: never, budget: cfg.BusyPoll, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	c := &Conn{engine: e, addr: addr, limits: e.shared(profile{limits, cfg.BusyPoll}), opened: now(), timerAt: never, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	if to := cfg.destination(addr); to != addr {
+		c.to = &to
+	}
 	c.idleSince = c.opened
 	c.watch = newObservation(cfg.Observer)
 	c.sock.fd = -1

@@ -20,10 +20,10 @@ type Engine struct {
 	sending   sending
 	receiving receiving
 
-	tls    tlsDialer
-	roll   roll
-	conns  atomic.Int64
-	limits sync.Map // Limits to *Limits: connections share what they have in common
+	tls      tlsDialer
+	roll     roll
+	conns    atomic.Int64
+	profiles sync.Map // profile to *profile
 
 	// mu is held for reading while a connection is being registered, and for writing while the engine stops: a registration that meets
 	// a stopping driver would wait for ever.
@@ -136,13 +136,19 @@ func (e *Engine) register(o opened, s sink) error {
 	return nil
 }
 
+// profile is what connections of the same configuration have in common. Immutable.
+type profile struct {
+	Limits
+	busyPoll time.Duration // DialConfig.BusyPoll
+}
+
 // shared is the one copy of l that connections point to.
-func (e *Engine) shared(l Limits) *Limits {
-	p, ok := e.limits.Load(l)
+func (e *Engine) shared(l profile) *profile {
+	p, ok := e.profiles.Load(l)
 	if !ok {
-		p, _ = e.limits.LoadOrStore(l, &l)
+		p, _ = e.profiles.LoadOrStore(l, &l)
 	}
-	return p.(*Limits)
+	return p.(*profile)
 }
 
 // forget counts a connection out. Called once for each that was registered.

@@ -81,9 +81,7 @@ func (m *connMemory) Get(least, n int) []byte {
 		return make([]byte, 0, n)
 	}
 	b := getLarge(n)
-	if int64(cap(b)) > c.receipt.charged {
-		c.engine.receiving.charge(c, int64(cap(b)))
-	}
+	c.engine.receiving.cover(c, int64(cap(b)))
 	return b
 }
 

@@ -96,7 +96,7 @@ func (c *Conn) direct() []byte {
 		return nil
 	}
 	into := c.room()
-	if into == nil && c.receipt.waiting {
+	if p := c.receipt.Load(); into == nil && p != nil && p.waiting {
 		c.holdBack()
 	}
 	return into

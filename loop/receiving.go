@@ -47,9 +47,19 @@ type receipt struct {
 	listed     bool // it waits; waiting without it: what it wants has been granted
 }
 
+// makeReceipt gives the connection's receipt, made where there is none: most never need it. On the loop.
+func (c *Conn) makeReceipt() *receipt {
+	p := c.receipt.Load()
+	if p == nil {
+		p = new(receipt)
+		c.receipt.Store(p)
+	}
+	return p
+}
+
 // ask takes memory for the connection until it has n bytes. False: it waits for them. On the loop.
 func (r *receiving) ask(c *Conn, n int64) bool {
-	p := &c.receipt
+	p := c.makeReceipt()
 	v := r.add(n - p.charged)
 	if !p.over && v&(lineBit-1) <= r.limit+r.extra.Load() {
 		p.charged = n
@@ -78,7 +88,7 @@ func (r *receiving) ask(c *Conn, n int64) bool {
 
 // charge makes n bytes what the connection holds, asked for or not. On the loop.
 func (r *receiving) charge(c *Conn, n int64) {
-	p := &c.receipt
+	p := c.makeReceipt()
 	if p.waiting || p.over {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -104,9 +114,28 @@ func (r *receiving) charge(c *Conn, n int64) {
 	}
 }
 
+// cover makes what the connection holds n bytes at least. On the loop.
+func (r *receiving) cover(c *Conn, n int64) {
+	p := c.receipt.Load()
+	if p.waiting { // and may be granted more at this moment, which charge then gives back
+		r.mu.Lock()
+		enough := p.charged >= n
+		r.mu.Unlock()
+		if enough {
+			return
+		}
+	} else if p.charged >= n {
+		return
+	}
+	r.charge(c, n)
+}
+
 // release gives all back: the answer is complete, or will never be. On the loop.
 func (r *receiving) release(c *Conn) {
-	p := &c.receipt
+	p := c.receipt.Load()
+	if p == nil {
+		return
+	}
 	if !p.waiting && !p.over {
 		n := p.charged
 		p.charged = 0
@@ -134,7 +163,10 @@ func (r *receiving) release(c *Conn) {
 
 // waits reports whether the connection still waits for memory. On the loop.
 func (r *receiving) waits(c *Conn) bool {
-	p := &c.receipt
+	p := c.receipt.Load()
+	if p == nil {
+		return false
+	}
 	if p.waiting {
 		r.mu.Lock()
 		p.waiting = p.listed
@@ -145,7 +177,7 @@ func (r *receiving) waits(c *Conn) bool {
 
 // park is told that the connection has stopped reading, or could not. On the loop.
 func (r *receiving) park(c *Conn, stopped bool) {
-	p := &c.receipt
+	p := c.receipt.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -167,7 +199,7 @@ func (r *receiving) park(c *Conn, stopped bool) {
 // grantLocked gives those who wait what there is.
 func (r *receiving) grantLocked() {
 	for c := r.head; c != nil; {
-		p := &c.receipt
+		p := c.receipt.Load()
 		next := p.next
 		v, more := r.held(), p.want-p.charged
 		switch {
@@ -185,7 +217,7 @@ func (r *receiving) grantLocked() {
 }
 
 func (r *receiving) grantToLocked(c *Conn) {
-	p := &c.receipt
+	p := c.receipt.Load()
 	r.note(r.add(p.want - p.charged))
 	p.charged = p.want
 	resume := p.paused.Load()
@@ -196,28 +228,28 @@ func (r *receiving) grantToLocked(c *Conn) {
 }
 
 func (r *receiving) linkLocked(c *Conn) {
-	p := &c.receipt
+	p := c.receipt.Load()
 	p.prev, p.next, p.listed = r.tail, nil, true
 	if r.tail == nil {
 		r.head = c
 		r.word.Add(lineBit)
 	} else {
-		r.tail.receipt.next = c
+		r.tail.receipt.Load().next = c
 	}
 	r.tail = c
 }
 
 func (r *receiving) unlinkLocked(c *Conn) {
-	p := &c.receipt
+	p := c.receipt.Load()
 	if p.prev == nil {
 		r.head = p.next
 	} else {
-		p.prev.receipt.next = p.next
+		p.prev.receipt.Load().next = p.next
 	}
 	if p.next == nil {
 		r.tail = p.prev
 	} else {
-		p.next.receipt.prev = p.prev
+		p.next.receipt.Load().prev = p.prev
 	}
 	if r.head == nil {
 		r.word.Add(-lineBit)
@@ -254,7 +286,7 @@ func (c *Conn) holdBack() {
 // grant gives how much memory the answer that is being collected gets, which will have whole bytes: n, or no more than the least that it needs. On
 // the loop.
 func (c *Conn) grant(least, n, whole int) int {
-	r, p := &c.engine.receiving, &c.receipt
+	r, p := &c.engine.receiving, c.makeReceipt()
 	switch {
 	case n <= unaskedBytes || n == least:
 	case r.waits(c):
@@ -271,7 +303,10 @@ func (c *Conn) grant(least, n, whole int) int {
 // blameless is the instant until which the peer, which has d for something, cannot be blamed for not doing it, as it is this side that has not read; 0
 // where there is no such excuse.
 func (c *Conn) blameless(d time.Duration) int64 {
-	p := &c.receipt
+	p := c.receipt.Load()
+	if p == nil {
+		return 0
+	}
 	if p.paused.Load() {
 		return after(d)
 	}

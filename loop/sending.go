@@ -34,6 +34,9 @@ type sendTurn struct {
 	in         bool  // changed under Conn.mu as well
 }
 
+// standing reports whether the connection is in line. t may be nil: it never was.
+func (t *sendTurn) standing() bool { return t != nil && t.in }
+
 // frameBytes is what a request counts for.
 func frameBytes(request []byte) int64 { return frame.SizeBytes + int64(len(request)) }
 
@@ -62,10 +65,13 @@ func (s *sending) put(n int64) {
 
 // takeTurn lets in n bytes of a connection that may have to stand in line for them, with its mu held. False: it stands there.
 func (s *sending) takeTurn(c *Conn, n int64) bool {
-	t := &c.turn
-	if !t.in && s.take(n) {
+	if !c.turn.standing() && s.take(n) {
 		return true
 	}
+	if c.turn == nil {
+		c.turn = new(sendTurn)
+	}
+	t := c.turn
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.head == nil || s.head == c {
@@ -97,7 +103,7 @@ func (s *sending) takeTurn(c *Conn, n int64) bool {
 
 // leave takes a connection out of the line, with its mu held: none of its requests waits for the budget.
 func (s *sending) leave(c *Conn) {
-	if !c.turn.in {
+	if !c.turn.standing() {
 		return
 	}
 	s.mu.Lock()
@@ -112,7 +118,7 @@ func (s *sending) leave(c *Conn) {
 // shrink tells that the first request of a connection that may stand in line is another one now, with its mu held.
 func (s *sending) shrink(c *Conn) {
 	switch e := c.waiting.head; {
-	case !c.turn.in:
+	case !c.turn.standing():
 	case e == nil:
 		s.leave(c)
 	default:
@@ -124,7 +130,7 @@ func (s *sending) shrink(c *Conn) {
 }
 
 func (s *sending) linkLocked(c *Conn) {
-	t := &c.turn
+	t := c.turn
 	t.prev, t.next, t.had, t.in = s.tail, nil, 0, true
 	if s.tail == nil {
 		s.head = c
@@ -136,7 +142,7 @@ func (s *sending) linkLocked(c *Conn) {
 }
 
 func (s *sending) unlinkLocked(c *Conn) {
-	t := &c.turn
+	t := c.turn
 	if t.prev == nil {
 		s.head = t.next
 	} else {

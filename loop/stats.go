@@ -67,8 +67,8 @@ func (c *Conn) snapshot() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.State = c.state.String()
-	s.InFlight = c.inFlight.n - c.abandoned
-	s.Abandoned = c.abandoned
+	s.InFlight = c.inFlight.n - int(c.abandoned)
+	s.Abandoned = int(c.abandoned)
 	s.Waiting = c.waiting.n
 	s.PendingBytes = c.pending
 	s.Requests = c.counters.requests
