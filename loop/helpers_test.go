@@ -15,8 +15,8 @@ import (
 	"kafkaio/loop"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+// patience is how long a test waits for what must happen. Guessed: more than a busy machine needs under the race detector, and spent only by tests that fail.
+const patience = 30 * time.Second
 
 // drivers are the implementations that this platform has.
 func drivers() []loop.Driver {

@@ -14,7 +14,7 @@ import (
 // defaultPatience is how long a check waits for the end of what was begun.
 // Guessed: far more than a stopping goroutine needs on a busy machine, and
 // spent only by tests that fail.
-const defaultPatience = 5 * time.Second
+const defaultPatience = 15 * time.Second
 
 // pollInterval is the time between two looks. Guessed.
 const pollInterval = 2 * time.Millisecond
@@ -30,7 +30,7 @@ func Gauge(name string, read func() int64) Option {
 }
 
 // Patience sets how long to wait for everything to come back; 0 looks once.
-// Without this option it is 5 s.
+// Without this option it is 15 s.
 func Patience(d time.Duration) Option {
 	return func(c *check) { c.patience = d }
 }
