@@ -11,6 +11,11 @@
 // Calls block their goroutine and nothing else. Who calls writes to the socket itself, and for all others who want to write at that moment; answers are read
 // by an event loop, which wakes the caller. An idle connection has no goroutine and no buffer. Callbacks of Submit run on the loop and must not block.
 //
+// # Reach
+//
+// Config.MapAddr connects elsewhere than a broker's address says, for tunnels and NAT, and [SOCKS5] through a proxy; the broker keeps its name for TLS, SASL and
+// errors. Addresses may name Unix sockets: unix:/path.
+//
 // # Deadlines
 //
 // One deadline covers all of a call: waiting for room, sending, waiting for the answer; for a dial, everything until the connection is open. It is the context's,

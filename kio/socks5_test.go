@@ -58,27 +58,29 @@ func (s *socksServer) listen(t *testing.T, network, addr string) string {
 		t.Fatal(err)
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			if !s.add(c) {
-				return
-			}
-			serving.Go(func() {
-				defer c.Close()
-				s.serve(c)
-			})
-		}
-	})
+	serving.Go(func() { s.accept(ln) })
 	t.Cleanup(func() {
 		_ = ln.Close()
 		s.close()
 		serving.Wait()
 	})
 	return ln.Addr().String()
+}
+
+// accept serves connections, each on a goroutine of its own, until ln is closed, and returns when they have ended.
+func (s *socksServer) accept(ln net.Listener) {
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	for {
+		c, err := ln.Accept()
+		if err != nil || !s.add(c) {
+			return
+		}
+		serving.Go(func() {
+			defer c.Close()
+			s.serve(c)
+		})
+	}
 }
 
 // add remembers a connection for close.

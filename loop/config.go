@@ -24,7 +24,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// SocketOptions are set on a connection's socket before it connects. Zero fields leave the kernel's defaults, but for NODELAY, which is
+// SocketOptions are set on a connection's socket before it connects, or when a DialConfig.Dialer has returned it. Zero fields leave the kernel's defaults, but for NODELAY, which is
 // always set: combined writes do what Nagle's algorithm was for.
 type SocketOptions struct {
 	// KeepAliveIdle, KeepAliveInterval and KeepAliveCount tune TCP keepalive (tcp(7)); negative idle turns it off, all zero leaves it off as the kernel does.
