@@ -31,7 +31,7 @@ func (c SOCKS5Config) Format(f fmt.State, _ rune) {
 	if c.Password != "" {
 		password = "masked"
 	}
-	fmt.Fprintf(f, "{Addr:%s User:%s Password:[%s]}", c.Addr, c.User, password)
+	_, _ = fmt.Fprintf(f, "{Addr:%s User:%s Password:[%s]}", c.Addr, c.User, password)
 }
 
 // socksPort is the port of a proxy whose address has none.
