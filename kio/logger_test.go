@@ -65,7 +65,9 @@ func TestTheLogTellsTheLifeOfAConnection(t *testing.T) {
 				t.Error(err)
 			}
 			_ = b.Close()
-			<-ended
+			if err := <-ended; err == nil {
+				t.Error("answered by a broker that does not answer")
+			}
 		}, "DEBUG opened, DEBUG ended", "failed=1"},
 		{"the broker's end of an idle connection", hostile.HalfClose(0), func(*testing.T, *kio.Broker) {}, "DEBUG opened, INFO ended", "cause=EOF"},
 		{"the broker's end of a request", hostile.HalfClose(1), func(_ *testing.T, b *kio.Broker) {
