@@ -98,9 +98,9 @@ type Config struct {
 	MaxAbandoned int
 	// MaxAbandonedAge is for how long such a request may stay unanswered; 0 is DefaultMaxAbandonedAge.
 	MaxAbandonedAge time.Duration
-	// MaxStall is for how long a broker may take no byte of what is being sent before its connection is closed with ErrStalled: each byte that it takes
-	// starts the time anew. 0 is DefaultMaxStall, negative is for ever. On Linux UserTimeout, where it is shorter, ends such a connection first. Connections of bytes
-	// (Dial) have the deadlines of their calls instead.
+	// MaxStall is for how long a broker may take no byte of what is being sent before its connection is closed with ErrStalled: each byte that it
+	// takes starts the time anew. 0 is DefaultMaxStall, negative is for ever. On Linux UserTimeout, where it is shorter, ends such a connection first.
+	// Connections of bytes (Dial) have the deadlines of their calls instead.
 	MaxStall time.Duration
 
 	// KeepAliveIdle, KeepAliveInterval and KeepAliveCount tune TCP keepalive; 0 is the Default of each, a negative idle time turns it off. Times are

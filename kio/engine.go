@@ -31,14 +31,14 @@ type EngineConfig struct {
 	Driver Driver
 	// Loops is the number of event loops, each with a goroutine of its own; 0 is one for every two of GOMAXPROCS, at least 1 and at most 8.
 	Loops int
-	// MaxReceivingBytes bounds the memory of the answers that are being received on all brokers' connections of the engine, in bytes. At the limit a connection whose
-	// answer does not fit is not read until others have theirs: nothing is lost, its peer is held back, deadlines go on. One connection may always go on, so that the
-	// memory of one answer, Config.MaxFrameBytes and up to a quarter more, can come on top, and up to 128 KiB for each connection in the middle of
-	// an answer. 0 is DefaultMaxReceivingBytes (1 GiB), negative is no bound; the most is MaxBudgetBytes.
+	// MaxReceivingBytes bounds the memory, in bytes, of the answers that are being received on all brokers' connections of the engine. At the limit a
+	// connection whose answer does not fit is not read until others have theirs: nothing is lost, its peer is held back, deadlines go on. One
+	// connection may always go on, so that the memory of one answer, Config.MaxFrameBytes and up to a quarter more, can come on top, and up to 128 KiB
+	// for each connection in the middle of an answer. 0 is DefaultMaxReceivingBytes (1 GiB), negative is no bound; the most is MaxBudgetBytes.
 	MaxReceivingBytes int64
-	// MaxSendingBytes bounds the bytes of requests that wait to be sent on all brokers' connections of the engine. At the limit a request waits within its
-	// deadline, or is refused with ErrQueueFull, as on a connection that holds MaxPendingBytes; connections take turns. While nothing is pending, one request of
-	// any size is let in. 0 is DefaultMaxSendingBytes (256 MiB), negative is no bound; the most is MaxBudgetBytes.
+	// MaxSendingBytes bounds the bytes of requests that wait to be sent on all brokers' connections of the engine. At the limit a request waits within
+	// its deadline, or is refused with ErrQueueFull, as on a connection that holds MaxPendingBytes; connections take turns. While nothing is pending, one
+	// request of any size is let in. 0 is DefaultMaxSendingBytes (256 MiB), negative is no bound; the most is MaxBudgetBytes.
 	MaxSendingBytes int64
 	// Logger is told of panics recovered from callbacks; nil is silence.
 	Logger *slog.Logger

@@ -202,6 +202,28 @@ func TestErrors(t *testing.T) {
 			facts{code: kio.CodeNoConnection, is: []error{kio.ErrUnanswered}, safe: true, text: "the peer has stopped answering"},
 		},
 		{
+			"ErrStalled",
+			func(t *testing.T, cfg kio.Config) error {
+				cfg.MaxStall, cfg.OpenRaw = 5*short, true
+				b, err := kio.DialBroker(t.Context(), hostile.Listen(t, hostile.Silence).Addr(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = b.Close() })
+				_, err = b.RoundTrip(t.Context(), append(request(3, 9, ""), big...))
+				return err
+			},
+			facts{code: kio.CodeNoAcknowledgement, is: []error{kio.ErrStalled}, text: "the peer has stopped reading: a write has made no progress"},
+		},
+		{
+			"an engine's budget out of its bounds",
+			func(*testing.T, kio.Config) error {
+				_, err := kio.NewEngine(kio.EngineConfig{MaxSendingBytes: kio.MaxBudgetBytes + 1})
+				return err
+			},
+			facts{code: kio.CodeInvalidArgument, safe: true, text: "kio: start engine: invalid argument (-1000): EngineConfig.MaxSendingBytes is 1152921504606846977, want at most 1152921504606846976"},
+		},
+		{
 			"ErrPoisoned",
 			broker(hostile.Silence, func(t *testing.T, b *kio.Broker) error {
 				r := append(request(3, 9, ""), big...)

@@ -13,12 +13,13 @@ type Config struct {
 	Driver Driver
 	// Loops is the number of event loops, each with a goroutine of its own; 0 is one for every two of GOMAXPROCS, at least 1 and at most 8.
 	Loops int
-	// MaxReceivingBytes bounds the memory, in bytes, of the answers that are being collected on all Conns of the engine; streams have bounds of their own. A connection whose answer does not
-	// fit stops reading until others have theirs; one always goes on, so that the memory of one answer comes on top, and what each connection has read
-	// before it stopped, up to 128 KiB. 0 is DefaultMaxReceivingBytes, negative no bound, the most MaxBudgetBytes.
+	// MaxReceivingBytes bounds the memory, in bytes, of the answers that are being collected on all Conns of the engine; streams have bounds of their
+	// own. A connection whose answer does not fit stops reading until others have theirs; one always goes on, so that the memory of one answer comes on
+	// top, and what each connection has read before it stopped, up to 128 KiB. 0 is DefaultMaxReceivingBytes, negative no bound, the most MaxBudgetBytes.
 	MaxReceivingBytes int64
-	// MaxSendingBytes bounds the bytes of requests that wait to be sent on all Conns of the engine. A request that does not fit waits as if its connection were full, in
-	// turn with those of other connections; where nothing is pending, any request is let in. 0 is DefaultMaxSendingBytes, negative no bound, the most MaxBudgetBytes.
+	// MaxSendingBytes bounds the bytes of requests that wait to be sent on all Conns of the engine. A request that does not fit waits as if its
+	// connection were full, in turn with those of other connections; where nothing is pending, any request is let in. 0 is DefaultMaxSendingBytes,
+	// negative no bound, the most MaxBudgetBytes.
 	MaxSendingBytes int64
 	// Logger is told of recovered panics and of what the engine cannot report to a caller; nil is silence.
 	Logger *slog.Logger

@@ -32,5 +32,6 @@
 // # Limits
 //
 // [Limits] bound what a connection holds: requests in flight, bytes that wait to be sent, the size of an answer, and how many abandoned requests may
-// stay unanswered and for how long. A stream that nobody reads stops reading its socket.
+// stay unanswered and for how long; a write that makes no progress ends its connection. [Config] bounds all connections of an engine together: the memory
+// of answers that are being collected, and the bytes that wait to be sent. A stream that nobody reads stops reading its socket.
 package loop

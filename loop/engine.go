@@ -81,7 +81,8 @@ type EngineStats struct {
 	PollHit  time.Duration
 	PollMiss time.Duration
 
-	// ReceivingBytes and SendingBytes are what is held of Config's budgets now, and the fields with Max the budgets: negative for none.
+	// ReceivingBytes and SendingBytes are what is held of Config's budgets now, that is, the memory that answers have or have been promised, and bytes
+	// that wait to be sent. The fields with Max are the budgets, negative for none.
 	ReceivingBytes    int64
 	MaxReceivingBytes int64
 	SendingBytes      int64

@@ -23,7 +23,8 @@ var (
 	ErrStopped error = &sentinel{"engine is stopped", net.ErrClosed}
 
 	// ErrQueueFull refuses a request because the connection already holds as many requests or bytes as its limits allow, or its engine as many bytes.
-	ErrQueueFull = errors.New("too many requests or bytes are queued on this connection, or bytes on its engine: send later, raise the limit, or use another connection")
+	ErrQueueFull = errors.New("too many requests or bytes are queued on this connection, or bytes on its engine: " +
+		"send later, raise the limit, or use another connection")
 
 	// ErrUnanswered closes a connection on which too many abandoned requests wait for their answers, or one waits for too long.
 	ErrUnanswered = errors.New("the peer has stopped answering: abandoned requests went unanswered beyond their limit")

@@ -14,8 +14,8 @@ const unaskedBytes = 64 << 10
 //
 // Memory is asked for before it is allocated, and at once for the whole answer: connections that hold a part each and wait for the rest would keep
 // each other waiting. What does not fit is refused, but for one connection at a time, the one over the limit: so one always goes on, and what is held
-// passes the limit by the memory of one answer. Who is refused takes what has been read already, and reads no more; when memory is given back, those who wait are
-// served in their order, as far as it goes. Who asks for less than what is left goes on meanwhile, so that it is the greedy who wait.
+// passes the limit by the memory of one answer. Who is refused takes what has been read already, and reads no more; when memory is given back, those
+// who wait are served in their order, as far as it goes. Who asks for less than what is left goes on meanwhile, so that it is the greedy who wait.
 type receiving struct {
 	budget // with the memory of the one over the limit
 

@@ -62,7 +62,8 @@ func (c *Conn) SendOneWay(ctx context.Context, request []byte, timeout time.Dura
 }
 
 // Submit sends a request and returns at once; done is called exactly once with its end, on the goroutine of the connection's loop.
-// It may be called from anywhere, done included; it never waits: a full queue is ErrQueueFull (see Hold for the exception). When it returns an error, done is not called.
+// It may be called from anywhere, done included; it never waits: a full queue is ErrQueueFull (see Hold for the exception), and so
+// is a full engine, also on a connection that has nothing in flight: try again later. When it returns an error, done is not called.
 //
 // request is borrowed until Submit returns. The response is borrowed by done until done returns; it carries the caller's correlation id.
 // done must not block: every connection of that loop waits for it. If it panics, the connection is closed with a PanicError.
