@@ -13,7 +13,7 @@ func backoff(failures int, least, most time.Duration) time.Duration {
 	if shift := failures - 1; shift < 32 && least < most>>shift {
 		top = least << shift
 	}
-	return rand.N(top + 1)
+	return rand.N(max(top, top+1)) // which overflows where most is the longest time there is
 }
 
 // pause waits, and reports whether it did: not when ctx ends before or would end meanwhile.

@@ -2,6 +2,7 @@ package kio
 
 import (
 	"context"
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -187,6 +188,24 @@ func TestWhoWaitsOutABackOffThatIsOverIsServed(t *testing.T) {
 	p.mu.Unlock()
 	if err := <-got; err != nil {
 		t.Errorf("nobody has woken it: %v", err)
+	}
+}
+
+func TestLeadersThatAreBelievedForEverAreKept(t *testing.T) {
+	cfg := insideConfig(t)
+	cfg.Cluster.MetadataMaxAge = math.MaxInt64
+	c := insideCluster(t, cfg, "127.0.0.1:1")
+	for i, topic := range []string{"a", "b"} {
+		answer := metadataOf(t, "127.0.0.1:1")
+		at := kmsg.NewMetadataResponseTopic()
+		at.Topic, at.Partitions = kmsg.StringPtr(topic), []kmsg.MetadataResponseTopicPartition{{Leader: 0}}
+		answer.Topics = append(answer.Topics, at)
+		c.land(&flight{topics: map[string]struct{}{topic: {}}, done: make(chan struct{}), began: time.Now().Add(time.Duration(i) * time.Second)}, answer, nil)
+	}
+	for _, topic := range []string{"a", "b"} {
+		if _, ok := c.leader(topic, 0); !ok {
+			t.Errorf("the leader of %s is forgotten", topic)
+		}
 	}
 }
 

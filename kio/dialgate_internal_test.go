@@ -197,7 +197,14 @@ func TestBackoffDoublesUpToItsBound(t *testing.T) {
 			t.Errorf("after %d failures at most %d, want up to %d", tt.failures, most, tt.top)
 		}
 	}
-	if d := backoff(60, time.Hour, 1<<62); d < 0 {
-		t.Errorf("%v: overflow", d)
+	for _, most := range []time.Duration{1 << 62, math.MaxInt64} {
+		for _, failures := range []int{1, 2, 31, 60, math.MaxInt} {
+			if d := backoff(failures, time.Hour, most); d < 0 {
+				t.Errorf("%v: overflow", d)
+			}
+			if d := backoff(failures, most, most); d < 0 {
+				t.Errorf("%v: overflow", d)
+			}
+		}
 	}
 }

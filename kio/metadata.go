@@ -342,7 +342,7 @@ func (c *Cluster) applyTopicsLocked(answer *kmsg.MetadataResponse, began time.Ti
 		c.meta.topics = make(map[string]*topicLeaders)
 	}
 	for name, t := range c.meta.topics {
-		if began.Sub(t.used) > 2*c.cfg.Cluster.MetadataMaxAge {
+		if began.Sub(t.used)/2 > c.cfg.Cluster.MetadataMaxAge {
 			delete(c.meta.topics, name)
 		}
 	}
