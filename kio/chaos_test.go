@@ -312,3 +312,64 @@ func TestNothingIsHeldOpenOnAnEngineThatHasStopped(t *testing.T) {
 		}
 	})
 }
+
+func TestAnswersToWhatWasNotAskedAreNotKept(t *testing.T) {
+	cfg := config(t)
+	cfg.Cluster.HoldOpen = 1
+	shadow := hostile.Listen(t, (&strictBroker{}).script)
+	shadowHost, shadowPort := splitPort(t, shadow.Addr())
+	var asked atomic.Int32
+	b := hostile.Listen(t, metadataAnswers(func(r *kmsg.MetadataRequest, host string, port int32) *kmsg.MetadataResponse {
+		asked.Add(1)
+		m := brokers(map[int32]string{0: shadowHost}, shadowPort)
+		m.Brokers = append(m.Brokers, brokers(map[int32]string{0: host}, port).Brokers...) // the same id again
+		for _, topic := range []string{"right", "wrong", "unasked"} {
+			at := kmsg.NewMetadataResponseTopic()
+			at.Topic = kmsg.StringPtr(topic)
+			for partition := range int32(3000) {
+				p := kmsg.NewMetadataResponseTopicPartition()
+				p.Partition = partition
+				if topic == "wrong" {
+					p.Partition = (partition - 1500) * 1000000 // all but that of 0
+				}
+				at.Partitions = append(at.Partitions, p)
+			}
+			m.Topics = append(m.Topics, at)
+		}
+		return m
+	}))
+	c := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	if n, err := c.Leader(t.Context(), "right", 2999); n != 0 || err != nil {
+		t.Errorf("leader %d, %v", n, err)
+	}
+	before := asked.Load()
+	if n, err := c.Leader(t.Context(), "unasked", 0); n != 0 || err != nil || asked.Load() == before {
+		t.Errorf("leader %d, %v, asked %d times: want it asked for", n, err, asked.Load()-before)
+	}
+	began := time.Now()
+	var l *kio.LeaderError
+	for _, topic := range []string{"missing", "unasked"} { // the first is in no answer
+		if _, err := c.Leader(t.Context(), topic, 3000); !errors.As(err, &l) {
+			t.Errorf("%s: %v, want a *LeaderError", topic, err)
+		}
+	}
+	if n, err := c.Leader(t.Context(), "wrong", 0); n != 0 || err != nil {
+		t.Errorf("leader %d, %v", n, err)
+	}
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("it took %v to find out", took)
+	}
+	if n := shadow.Accepted(); n != 0 {
+		t.Errorf("%d connections to a node that cannot be named", n)
+	}
+}
+
+// splitPort takes an address apart.
+func splitPort(t *testing.T, addr string) (string, int32) {
+	t.Helper()
+	a, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.IP.String(), int32(a.Port)
+}

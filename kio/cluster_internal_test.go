@@ -101,7 +101,7 @@ func TestNodesThatLeaveWhileItClosesLeaveNoConnection(t *testing.T) {
 	soon(t, "it is connected", func() bool { return c.Stats().Connected == 1 })
 
 	c.mu.Lock() // what land does, as far as Close can come in between
-	left := c.applyLocked(metadataOf(t, young.Addr()), time.Now())
+	left := c.applyLocked(&flight{began: time.Now()}, metadataOf(t, young.Addr()))
 	c.mu.Unlock()
 	_ = c.Close()
 	c.part(left)

@@ -3,6 +3,7 @@ package kio
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -178,7 +179,7 @@ func (c *Cluster) land(f *flight, answer *kmsg.MetadataResponse, err error) {
 	default:
 		m.failures = 0
 		m.refreshes++
-		left = c.applyLocked(answer, f.began)
+		left = c.applyLocked(f, answer)
 	}
 	c.mu.Unlock()
 	close(f.done)
@@ -305,9 +306,10 @@ func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error)
 }
 
 // applyLocked takes over what a broker has told, ends the endpoints that are nobody's any more, and gives their connections.
-func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (left []*link) {
-	c.meta.fetched = began
-	c.fresh.Store(int64(began.Add(c.cfg.Cluster.MetadataMaxAge).Sub(c.born)))
+func (c *Cluster) applyLocked(f *flight, answer *kmsg.MetadataResponse) (left []*link) {
+	c.meta.fetched = f.began
+	asked := f.began.Sub(c.born)
+	c.fresh.Store(int64(asked + min(c.cfg.Cluster.MetadataMaxAge, math.MaxInt64-asked)))
 	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
 	if answer.ClusterID != nil {
 		t.clusterID = *answer.ClusterID
@@ -319,8 +321,10 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 			n.Rack = *b.Rack
 		}
 		p := c.endpointLocked(n.Addr, "")
-		needed[p] = true
 		t.byID[n.ID] = &nodeRef{n, p}
+	}
+	for _, n := range t.byID { // of two with one id the last one counts, and nothing is held open to the other
+		needed[n.endpoint] = true
 	}
 	t.ids = sortedIDs(t.byID)
 	c.nodes.Store(t)
@@ -332,26 +336,32 @@ func (c *Cluster) applyLocked(answer *kmsg.MetadataResponse, began time.Time) (l
 		delete(c.endpoints, key)
 		left = append(left, p.leave(ErrNodeLeft)...)
 	}
-	c.applyTopicsLocked(answer, began)
+	c.applyTopicsLocked(f, answer)
 	return left
 }
 
-// applyTopicsLocked takes over the leaders, and forgets those that nobody has asked for in a long time.
-func (c *Cluster) applyTopicsLocked(answer *kmsg.MetadataResponse, began time.Time) {
+// applyTopicsLocked takes over the leaders of the topics that were asked for, and forgets those that nobody has asked for in a long time.
+func (c *Cluster) applyTopicsLocked(f *flight, answer *kmsg.MetadataResponse) {
 	if c.meta.topics == nil {
 		c.meta.topics = make(map[string]*topicLeaders)
 	}
 	for name, t := range c.meta.topics {
-		if began.Sub(t.used)/2 > c.cfg.Cluster.MetadataMaxAge {
+		if f.began.Sub(t.used)/2 > c.cfg.Cluster.MetadataMaxAge {
 			delete(c.meta.topics, name)
 		}
+	}
+	for topic := range f.topics { // of which the answer may say nothing: who waits is to learn that
+		c.meta.topics[topic] = &topicLeaders{began: f.began, used: f.began}
 	}
 	for i := range answer.Topics {
 		a := &answer.Topics[i]
 		if a.Topic == nil {
 			continue
 		}
-		t := &topicLeaders{code: a.ErrorCode, id: a.TopicID, began: began, used: began}
+		if _, asked := f.topics[*a.Topic]; !asked {
+			continue
+		}
+		t := &topicLeaders{code: a.ErrorCode, id: a.TopicID, began: f.began, used: f.began}
 		for _, p := range a.Partitions {
 			if p.Partition < 0 || int(p.Partition) >= len(a.Partitions) {
 				continue // they are numbered from 0 without gaps
