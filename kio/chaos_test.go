@@ -364,6 +364,34 @@ func TestAnswersToWhatWasNotAskedAreNotKept(t *testing.T) {
 	}
 }
 
+func TestCloseCutsAShutdownShort(t *testing.T) {
+	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+		free := make(chan struct{})
+		defer close(free)
+		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t))
+		fetched := make(chan error, 1)
+		go func() { fetched <- fetch(context.Background(), c, 0) }()
+		eventually(t, "it is in flight", func() bool { return inFlight(c, 0) == 1 })
+		shut := make(chan error, 1)
+		go func() { shut <- c.Shutdown(context.Background()) }()
+		eventually(t, "new requests are refused", func() bool { return errors.Is(beat(t.Context(), c, 0), net.ErrClosed) })
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		shutAgain := make(chan error, 1) // which waits for the first, and then cuts
+		go func() { shutAgain <- c.Shutdown(ctx) }()
+		wantIs(t, <-shutAgain, context.DeadlineExceeded)
+		_ = c.Close()
+		if n := cfg.Engine.Conns(); n != 0 {
+			t.Errorf("%d connections after Close", n)
+		}
+		wantIs(t, <-fetched, net.ErrClosed)
+		wantIs(t, <-shut, net.ErrClosed)
+		if err := c.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown after Close: %v", err)
+		}
+	})
+}
+
 // splitPort takes an address apart.
 func splitPort(t *testing.T, addr string) (string, int32) {
 	t.Helper()

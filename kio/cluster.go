@@ -45,6 +45,7 @@ type Cluster struct {
 	fresh   atomic.Int64  // until when the nodes are believed, in nanoseconds since born; 0: not any more
 	resent  atomic.Uint64
 	reaped  atomic.Uint64
+	emptied chan struct{} // closed when Shutdown has drained all connections
 	drained chan struct{} // closed when Close has ended
 }
 
@@ -100,7 +101,7 @@ func newCluster(seeds []string, cfg Config) (*Cluster, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Cluster{engine: cfg.Engine, trace: trace, born: time.Now(), ctx: ctx, cancel: cancel, endpoints: make(map[string]*endpoint), drained: make(chan struct{})}
+	c := &Cluster{engine: cfg.Engine, trace: trace, born: time.Now(), ctx: ctx, cancel: cancel, endpoints: make(map[string]*endpoint), emptied: make(chan struct{}), drained: make(chan struct{})}
 	known := make(map[string]bool, len(seeds))
 	for _, seed := range seeds {
 		addr, _, err := validate(seed, &cfg)

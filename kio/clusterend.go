@@ -88,19 +88,44 @@ func (c *Cluster) Shutdown(ctx context.Context) error {
 		return &Error{Op: "shutdown", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}
 	}
 	c.mu.Lock()
-	if c.isOpen() {
+	first := c.isOpen()
+	if first {
 		c.state.Store(uint32(clusterDraining))
 	}
 	c.mu.Unlock()
-	links := c.leaveAll(errClusterDraining)
-	var failed error
-	var once sync.Once
-	inParallel(len(links), func(i int) {
-		if err := links[i].broker.Shutdown(ctx); err != nil {
-			once.Do(func() { failed = err })
-		}
-	})
+	err := c.drain(ctx, first)
 	_ = c.Close()
+	return err
+}
+
+// drain ends connections when they have answered, or waits for who does so already. Close cuts it short, and waits for it.
+func (c *Cluster) drain(ctx context.Context, first bool) error {
+	if !first {
+		select {
+		case <-c.emptied:
+		case <-c.ctx.Done():
+		case <-ctx.Done():
+			return &Error{Op: "shutdown", Code: CodeNoConnection, Err: contextEnd(ctx)}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.ctx, func() { cancel(errClusterClosed) })()
+	var failed error
+	draining := c.work.start(func() {
+		defer close(c.emptied)
+		links := c.leaveAll(errClusterDraining)
+		var once sync.Once
+		inParallel(len(links), func(i int) {
+			if err := links[i].broker.Shutdown(ctx); err != nil {
+				once.Do(func() { failed = err })
+			}
+		})
+	})
+	if draining { // or Close was faster
+		<-c.emptied
+	}
 	return failed
 }
 
