@@ -392,6 +392,35 @@ func TestCloseCutsAShutdownShort(t *testing.T) {
 	})
 }
 
+func TestNodesThatAreDownAreNoReasonToAskForEver(t *testing.T) {
+	cfg := config(t)
+	cfg.Cluster.HoldOpen = 1
+	cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Millisecond, time.Second
+	cfg.Cluster.DialRate = 1e4
+	_, nobody := splitPort(t, hostile.Refused(t))
+	other := hostile.Listen(t, (&strictBroker{}).script)
+	otherHost, otherPort := splitPort(t, other.Addr())
+	var moved atomic.Bool
+	b := hostile.Listen(t, metadataAnswers(func(_ *kmsg.MetadataRequest, host string, port int32) *kmsg.MetadataResponse {
+		m := brokers(map[int32]string{0: host}, port)
+		for id := range int32(20) {
+			m.Brokers = append(m.Brokers, brokers(map[int32]string{1 + id: net.IPv4(127, 0, 0, byte(1+id)).String()}, nobody).Brokers...)
+		}
+		if moved.Load() {
+			m.Brokers = append(m.Brokers, brokers(map[int32]string{1: otherHost}, otherPort).Brokers...)
+		}
+		return m
+	}))
+	began := time.Now()
+	c := mustOpenCluster(t, []string{b.Addr()}, cfg)
+	eventually(t, "many attempts have failed", func() bool { return c.Stats().DialErrors >= 320 })
+	if n, most := c.Stats().Refreshes, 7+time.Since(began)/cfg.Cluster.MaxBackoff; n > uint64(most) {
+		t.Errorf("the nodes were asked for %d times in %v, want at most %d", n, time.Since(began), most)
+	}
+	moved.Store(true)
+	eventually(t, "a node that has moved is found", func() bool { return other.Accepted() > 0 })
+}
+
 // splitPort takes an address apart.
 func splitPort(t *testing.T, addr string) (string, int32) {
 	t.Helper()

@@ -3,6 +3,7 @@ package kio
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -270,6 +271,11 @@ type topology struct {
 	controller int32 // -1: not known
 	ids        []int32
 	byID       map[int32]*nodeRef
+}
+
+// equal reports whether two tell the same.
+func (t *topology) equal(other *topology) bool {
+	return t.controller == other.controller && maps.EqualFunc(t.byID, other.byID, func(a, b *nodeRef) bool { return a.Node == b.Node })
 }
 
 type nodeRef struct {

@@ -18,6 +18,8 @@ type metadata struct {
 	wanted    map[string]struct{} // topics for the next one
 	ended     time.Time           // of the last one
 	failures  int                 // in a row
+	suspected bool                // the next one is for a node that could not be reached
+	vain      int                 // how many of those in a row told nothing new
 	refreshes uint64
 	failed    uint64
 }
@@ -62,10 +64,24 @@ func (c *Cluster) suspect(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.meta.credibleLocked(c.cfg.Cluster.MaxBackoff) {
+		return // there will be more attempts, and suspicions, for as long as the node is wanted
+	}
+	c.meta.suspected = true
 	c.fresh.Store(0)
 	if c.cfg.Cluster.HoldOpen > 0 {
 		c.startLocked()
 	}
+}
+
+// credibleLocked reports whether a node that cannot be reached is a reason to ask for the nodes. It is less and less of one where asking has told nothing new: nodes that are down
+// for hours would else have every client ask ten times a second.
+func (m *metadata) credibleLocked(most time.Duration) bool {
+	since := time.Since(m.ended)
+	if since >= 2*max(most, minRefreshInterval) {
+		m.vain = 0
+	}
+	return since >= min(minRefreshInterval<<min(m.vain, 16), max(most, minRefreshInterval)) || m.vain == 0
 }
 
 // revalidate asks for the nodes in the background if they are old. Meanwhile those that are known have to do.
@@ -179,7 +195,15 @@ func (c *Cluster) land(f *flight, answer *kmsg.MetadataResponse, err error) {
 	default:
 		m.failures = 0
 		m.refreshes++
+		before := c.nodes.Load()
 		left = c.applyLocked(f, answer)
+		switch {
+		case !before.equal(c.nodes.Load()):
+			m.vain = 0
+		case m.suspected:
+			m.vain++
+		}
+		m.suspected = false
 	}
 	c.mu.Unlock()
 	close(f.done)
