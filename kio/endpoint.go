@@ -218,7 +218,7 @@ func (p *endpoint) growLocked(l *link, class Class) bool {
 
 // wantedLocked is a class that lacks a connection which no attempt is about to bring.
 func (p *endpoint) wantedLocked() (Class, bool) {
-	if p.countLocked(ClassShort)+int(p.dialing[ClassShort]) < p.hold {
+	if p.countLocked(ClassShort)+p.dialing[ClassShort] < p.hold {
 		return ClassShort, true
 	}
 	for _, w := range p.waiters {
@@ -395,7 +395,7 @@ func (p *endpoint) serveLocked(l *link) {
 	full := p.fullLocked()
 	left := p.waiters[:0]
 	for _, w := range p.waiters {
-		if w.class != l.class && !(full && p.dialing[w.class] == 0) {
+		if w.class != l.class && (!full || p.dialing[w.class] > 0) {
 			left = append(left, w)
 			continue
 		}
