@@ -2,6 +2,7 @@ package kio
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type ClusterStats struct {
 	Controller int32       // -1: not known
 	Nodes      []NodeStats // by id
 
+	Totals      Totals // of all connections that the nodes have had at their addresses of today
 	Conns       int    // open connections
 	Connected   int    // nodes with one at least
 	Waiting     int    // calls that wait for a connection
@@ -57,6 +59,7 @@ type NodeStats struct {
 	Node
 	State       NodeState
 	Conns       []ConnStats // open ones
+	Totals      Totals      // of these, and of those that have ended
 	Waiting     int         // calls that wait for a connection
 	Failures    int         // attempts to connect in a row that have failed, or brought a connection that ended soon and unused
 	RetryAt     time.Time   // when the next one may begin; zero: at any time
@@ -86,6 +89,7 @@ func (c *Cluster) Stats() ClusterStats {
 		n := t.byID[id]
 		ns := n.endpoint.stats()
 		ns.Node = n.Node
+		s.Totals.Sum(&ns.Totals)
 		s.Conns += len(ns.Conns)
 		if len(ns.Conns) > 0 {
 			s.Connected++
@@ -101,14 +105,21 @@ func (c *Cluster) Stats() ClusterStats {
 
 func (p *endpoint) stats() NodeStats {
 	p.mu.Lock()
-	links := append([]*link(nil), p.links...)
+	links, leaving := slices.Clone(p.links), slices.Clone(p.leaving)
 	s := NodeStats{
-		State: p.healthLocked(), Waiting: len(p.waiters), Failures: p.failures, RetryAt: p.retryAt, LastError: p.failed,
+		Totals: p.past,
+		State:  p.healthLocked(), Waiting: len(p.waiters), Failures: p.failures, RetryAt: p.retryAt, LastError: p.failed,
 		Dials: p.dials, DialErrors: p.dialErrors, Disconnects: p.disconnects,
 	}
 	p.mu.Unlock()
 	for _, l := range links {
-		s.Conns = append(s.Conns, ConnStats{l.class, l.broker.Stats()})
+		cs := l.broker.Stats()
+		s.Totals.Add(&cs.Stats)
+		s.Conns = append(s.Conns, ConnStats{l.class, cs})
+	}
+	for _, l := range leaving {
+		cs := l.broker.conn.Stats()
+		s.Totals.Add(&cs)
 	}
 	return s
 }

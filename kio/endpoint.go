@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,8 @@ type endpoint struct {
 	// Lock order: Cluster.mu, endpoint.mu, dialGate.mu.
 	mu       sync.Mutex
 	links    []*link
+	leaving  []*link         // taken out of links by who closes them, and not ended yet
+	past     Totals          // of the connections that have ended
 	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
 	waiters  []*waiter
@@ -173,7 +176,8 @@ func (p *endpoint) evictLocked() bool {
 			continue
 		}
 		if l.active.Load() == 0 && l.broker.isIdle() {
-			p.removeLocked(l)
+			removeLink(&p.links, l)
+			p.leaving = append(p.leaving, l)
 			p.cluster.closeLink(l)
 			return true
 		}
@@ -181,14 +185,14 @@ func (p *endpoint) evictLocked() bool {
 	return false
 }
 
-func (p *endpoint) removeLocked(l *link) bool {
-	for i, other := range p.links {
-		if other == l {
-			p.links = append(p.links[:i], p.links[i+1:]...)
-			return true
-		}
+// removeLink takes a connection out of a list, and reports whether it was there.
+func removeLink(list *[]*link, l *link) bool {
+	i := slices.Index(*list, l)
+	if i < 0 {
+		return false
 	}
-	return false
+	*list = slices.Delete(*list, i, i+1)
+	return true
 }
 
 // countLocked is how many connections the class has.
@@ -422,7 +426,14 @@ func (p *endpoint) refuseLocked(err error) {
 func (p *endpoint) ended(l *link, b *Broker) {
 	p.mu.Lock()
 	// A dial may have made others before, for each mechanism that was refused, and their ends come late; or who closes it has taken it out.
-	if l.broker != b || !p.removeLocked(l) {
+	if l.broker != b {
+		p.mu.Unlock()
+		return
+	}
+	s := b.conn.Stats()
+	p.past.Add(&s)
+	if !removeLink(&p.links, l) {
+		removeLink(&p.leaving, l)
 		p.mu.Unlock()
 		return
 	}
@@ -472,5 +483,6 @@ func (p *endpoint) leave(why error) []*link {
 	}
 	links := p.links
 	p.links = nil
+	p.leaving = append(p.leaving, links...)
 	return links
 }

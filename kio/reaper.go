@@ -60,7 +60,8 @@ func (p *endpoint) reap(now time.Time, timeout time.Duration) (idle []*link, ope
 			i++
 			continue
 		}
-		p.links = append(p.links[:i], p.links[i+1:]...)
+		removeLink(&p.links, l)
+		p.leaving = append(p.leaving, l)
 		idle = append(idle, l)
 	}
 	if len(idle) > 0 {

@@ -169,6 +169,10 @@ func TestConnectionsThatEndAreOpenedAnew(t *testing.T) {
 				if n := b.Accepted(); n != 4 {
 					t.Errorf("%d connections, want 4", n)
 				}
+				// Each connection was opened by a request of its own.
+				if s := c.Stats(); s.Totals.Conns != 4 || s.Totals.Answered != 8 || s.Totals != s.Nodes[0].Totals {
+					t.Errorf("sums %+v, of the node %+v; want 8 answers over 4 connections", s.Totals, s.Nodes[0].Totals)
+				}
 			})
 		}
 	})

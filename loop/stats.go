@@ -121,25 +121,34 @@ type Totals struct {
 	Errors       ErrorCounts
 }
 
-// Add adds a connection to the sums.
-func (t *Totals) Add(s *Stats) {
-	t.Conns++
-	t.InFlight += s.InFlight
-	t.Abandoned += s.Abandoned
-	t.Waiting += s.Waiting
-	t.PendingBytes += s.PendingBytes
-	t.Requests += s.Requests
-	t.Answered += s.Answered
-	t.OneWay += s.OneWay
-	t.Failed += s.Failed
-	t.GaveUp += s.GaveUp
-	t.Timeouts += s.Timeouts
-	t.Refused += s.Refused
-	t.LateAnswers += s.LateAnswers
-	t.Stalls += s.Stalls
-	t.BytesSent += s.BytesSent
-	t.BytesRead += s.BytesRead
-	for class, n := range s.Errors {
+// Sum adds other sums.
+func (t *Totals) Sum(o *Totals) {
+	t.Conns += o.Conns
+	t.InFlight += o.InFlight
+	t.Abandoned += o.Abandoned
+	t.Waiting += o.Waiting
+	t.PendingBytes += o.PendingBytes
+	t.Requests += o.Requests
+	t.Answered += o.Answered
+	t.OneWay += o.OneWay
+	t.Failed += o.Failed
+	t.GaveUp += o.GaveUp
+	t.Timeouts += o.Timeouts
+	t.Refused += o.Refused
+	t.LateAnswers += o.LateAnswers
+	t.Stalls += o.Stalls
+	t.BytesSent += o.BytesSent
+	t.BytesRead += o.BytesRead
+	for class, n := range o.Errors {
 		t.Errors[class] += n
 	}
+}
+
+// Add adds a connection to the sums.
+func (t *Totals) Add(s *Stats) {
+	t.Sum(&Totals{
+		Conns: 1, InFlight: s.InFlight, Abandoned: s.Abandoned, Waiting: s.Waiting, PendingBytes: s.PendingBytes,
+		Requests: s.Requests, Answered: s.Answered, OneWay: s.OneWay, Failed: s.Failed, GaveUp: s.GaveUp, Timeouts: s.Timeouts, Refused: s.Refused,
+		LateAnswers: s.LateAnswers, Stalls: s.Stalls, BytesSent: s.BytesSent, BytesRead: s.BytesRead, Errors: s.Errors,
+	})
 }
