@@ -73,6 +73,7 @@ type Conn struct {
 	emptied   bool      // onClose has ended all requests
 	ended     bool      // closed has been, or would have been, closed
 	rollState rollState // guarded by Engine.roll.mu, as rolled is; it stands where it costs no memory
+	lined     int32     // bytes of Submit's requests in waiting: within MaxPendingBytes, or one request
 	cause     error
 	inFlight  entryList // in wire order
 	waiting   entryList // for room, in order of arrival
@@ -80,7 +81,6 @@ type Conn struct {
 	expired   entryList // ended off the loop; their callbacks are still to run on it
 	abandoned int32     // tombstones in inFlight
 	holds     int32     // Hold without Unhold: new requests wait
-	lined     int       // bytes of Submit's requests in waiting
 	turn      *sendTurn // at the engine's budget for sending; made by the first wait for it
 
 	head, tail *buffer // pending bytes

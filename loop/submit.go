@@ -82,12 +82,12 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 		return c.refuse(e, "request", err)
 	}
 	if c.waiting.n > 0 || !c.admitLocked(request) {
-		if c.holds == 0 || c.inFlight.n+c.waiting.n >= c.limits.MaxInFlight || c.lined > 0 && c.lined+len(request) > c.limits.MaxPendingBytes ||
+		if c.holds == 0 || c.inFlight.n+c.waiting.n >= c.limits.MaxInFlight || c.lined > 0 && int(c.lined)+len(request) > c.limits.MaxPendingBytes ||
 			!c.engine.sending.take(frameBytes(request)) {
 			return c.refuse(e, "request", ErrQueueFull)
 		}
 		e.charged = true
-		c.lined += len(request)
+		c.lined += int32(len(request))
 		e.request = append([]byte(nil), request...) // the caller's is borrowed until return only
 		c.waitLocked(e)
 		c.mu.Unlock()
@@ -219,7 +219,7 @@ func (c *Conn) leaveLineLocked(e *entry) []byte {
 	request := e.request
 	e.request = nil
 	if e.done != nil {
-		c.lined -= len(request)
+		c.lined -= int32(len(request))
 	}
 	return request
 }
