@@ -179,15 +179,16 @@ func (c *Conn) tellRequest(e *entry, oneWay bool, err error) {
 	case t.taken > 0:
 		info.BytesSent = clamp(c.sent(), e.start, int(e.end-e.start))
 	}
-	t.split(&info)
+	t.split(&info, err == nil || t.taken > 0 && info.BytesSent == int(e.end-e.start))
 	returned := false
 	defer c.watchHook(&returned)
 	c.watch.OnRequest(info)
 	returned = true
 }
 
-// split divides the time of a request that has ended. What is yet to come then takes no time, and no step ends before the one before it.
-func (t *timing) split(info *RequestInfo) {
+// split divides the time of a request that has ended. What is yet to come then takes no time, and no step ends before the one before it. left is whether
+// all of it has left.
+func (t *timing) split(info *RequestInfo, left bool) {
 	ended := t.ended
 	switch {
 	case ended > 0:
@@ -198,8 +199,8 @@ func (t *timing) split(info *RequestInfo) {
 	}
 	answered := or64(t.answered, ended)
 	written := t.written
-	if written == 0 && t.answered > 0 {
-		written = t.taken // answered before the writer could note it
+	if written == 0 && left {
+		written = t.taken // it ended before the writer could note it
 	}
 	written = min(or64(written, answered), answered)
 	taken := min(or64(t.taken, written), written)
