@@ -271,19 +271,28 @@ func TestCallbacksThatPanicAreFailedAttempts(t *testing.T) {
 func TestConnectionsThatComeToNothingBackOff(t *testing.T) {
 	onEachDriver(t, func(t *testing.T, cfg kio.Config) {
 		cfg.Cluster.HoldOpen = 1
+		cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Hour, time.Hour
+		once := hostile.Listen(t, (&strictBroker{}).script)
+		c := standalone(t, cfg, once.Addr())
+		eventually(t, "it is connected", func() bool { return c.Stats().Connected == 1 })
+		for _, conn := range once.Conns() {
+			_ = conn.(*hostile.Peer).CloseWrite()
+		}
+		eventually(t, "the end is noticed", func() bool { return c.Stats().Disconnects == 1 })
+		if s := c.Stats().Nodes[0]; s.State != kio.NodeBackingOff || s.Failures != 1 || s.LastError == nil || s.DialErrors != 0 {
+			t.Errorf("stats %+v", s)
+		}
+
 		cfg.Cluster.Backoff, cfg.Cluster.MaxBackoff = time.Millisecond, time.Minute
-		b := hostile.Listen(t, func(p *hostile.Peer) { // opens properly, and ends
+		always := hostile.Listen(t, func(p *hostile.Peer) { // opens properly, and ends
 			c := &strictConn{strictBroker: &strictBroker{}, peer: p}
 			c.serve()
 			_ = p.Close()
 		})
-		c := standalone(t, cfg, b.Addr())
+		c = standalone(t, cfg, always.Addr())
 		eventually(t, "failures add up", func() bool { return c.Stats().Nodes[0].Failures >= 6 })
-		if n := b.Accepted(); n > 8 {
+		if n := always.Accepted(); n > 8 {
 			t.Errorf("%d connections for the first 6 failures", n)
-		}
-		if s := c.Stats().Nodes[0]; s.LastError == nil || s.DialErrors != 0 && s.Disconnects == 0 {
-			t.Errorf("stats %+v", s)
 		}
 	})
 }
