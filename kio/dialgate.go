@@ -122,7 +122,11 @@ func (g *dialGate) drop(a *attempt) bool {
 // nextLocked is the queue whose turn it is, nil where nothing may begin.
 func (g *dialGate) nextLocked() *attemptQueue {
 	fresh := g.fresh.len() > 0
-	slow := g.slow.len() > 0 && g.suspects < max(g.max/2, 1)
+	places := g.max / 2
+	if fresh {
+		places = g.max / slowPlaces
+	}
+	slow := g.slow.len() > 0 && g.suspects < max(places, 1)
 	switch {
 	case slow && (!fresh || g.passed >= slowTurn):
 		return &g.slow
@@ -133,8 +137,12 @@ func (g *dialGate) nextLocked() *attemptQueue {
 	}
 }
 
-// slowTurn is after how many others a slow one has its turn, as far as it has places: where thousands of brokers refuse, there are always others (guessed).
-const slowTurn = 3
+// Where others wait, a slow one has its turn after slowTurn of them, and slow ones have one of slowPlaces places: none for ever would starve them where thousands of brokers refuse, and
+// half would make the others wait twice as long (both guessed).
+const (
+	slowTurn   = 3
+	slowPlaces = 8
+)
 
 // pumpLocked starts what may start.
 func (g *dialGate) pumpLocked() {

@@ -99,6 +99,35 @@ func TestGateServesSlowOnesLast(t *testing.T) {
 	})
 }
 
+func TestGateKeepsPlacesFromSlowOnesForThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newDialGate(16, -1)
+		free, again := make(chan struct{}), make(chan struct{})
+		var slow atomic.Int32
+		for range 14 { // so many places are taken when slow ones come, and others wait as well
+			g.enter(&attempt{run: func() { <-again }})
+		}
+		synctest.Wait()
+		for range 2 {
+			g.enter(&attempt{run: func() { <-again }})
+		}
+		for range 40 {
+			g.enter(&attempt{run: func() { <-free }})
+			g.enter(&attempt{slow: true, run: func() { slow.Add(1); <-free }})
+		}
+		close(again) // 16 places for 40 of each
+		synctest.Wait()
+		if n := slow.Load(); n != 2 {
+			t.Errorf("%d slow ones have a place while others wait, want 2 of 16", n)
+		}
+		close(free)
+		synctest.Wait()
+		if n := slow.Load(); n != 40 {
+			t.Errorf("%d of 40 have had their turn in the end", n)
+		}
+	})
+}
+
 func TestGateStarvesNoSlowOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newDialGate(4, 100)

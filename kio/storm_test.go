@@ -316,11 +316,12 @@ func (s *stormCluster) listen(nodes int) {
 }
 
 // bound is after how long so many nodes must be connected, from when their brokers can be: each waits out its own back-off and rate; then all may stand behind all others in the
-// gate, which lets so many begin in a second and so many be under way; and silent ones keep all places for a whole Config.DialTimeout, once: after that they are known.
+// gate, which lets so many begin in a second and so many be under way; and silent ones keep all places for a whole Config.DialTimeout, once: after that they are known, and have an
+// eighth.
 func (s *stormCluster) bound(nodes, silent int) time.Duration {
 	own := stormMaxBackoff + time.Duration(float64(time.Second)/kio.DefaultNodeDialRate)
 	rate := time.Duration(float64(nodes+silent) / stormDialRate * float64(time.Second))
-	places := (time.Duration(nodes)*stormAttempt + time.Duration(silent)*s.dialFor) / time.Duration(stormMaxDials)
+	places := (time.Duration(nodes)*stormAttempt + time.Duration(silent)*s.dialFor) / (stormMaxDials * 7 / 8)
 	return own + rate + places
 }
 
