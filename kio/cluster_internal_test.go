@@ -84,8 +84,8 @@ func TestAnAnswerAfterCloseIsNotTakenOver(t *testing.T) {
 	if f.err == nil {
 		t.Error("who waits for it is told that all is well")
 	}
-	if n := len(c.endpoints); n != 1 {
-		t.Errorf("%d addresses, want the seed's alone", n)
+	if n := len(c.endpoints); n != 0 {
+		t.Errorf("%d addresses, want none", n)
 	}
 	if s := cfg.Engine.DialStats(); s.Started+uint64(s.Waiting) != 0 {
 		t.Errorf("attempts to connect after Close: %+v", s)
