@@ -177,7 +177,7 @@ func TestANodeNeverHasMoreConnectionsThanItMay(t *testing.T) {
 					t.Errorf("%d connections, want 1", n)
 				}
 				for range 10 {
-					if err := errors.Join(beat(ctx, c, 0), fetch(ctx, c, 0)); err != nil {
+					if err := errors.Join(beat(ctx, c, 0), fetch(ctx, c)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -379,8 +379,8 @@ func TestCloseCutsAShutdownShort(t *testing.T) {
 		defer close(free)
 		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t))
 		fetched := make(chan error, 1)
-		go func() { fetched <- fetch(context.Background(), c, 0) }()
-		eventually(t, "it is in flight", func() bool { return inFlight(c, 0) == 1 })
+		go func() { fetched <- fetch(context.Background(), c) }()
+		eventually(t, "it is in flight", func() bool { return inFlight(c) == 1 })
 		shut := make(chan error, 1)
 		go func() { shut <- c.Shutdown(context.Background()) }()
 		eventually(t, "new requests are refused", func() bool { return errors.Is(beat(t.Context(), c, 0), net.ErrClosed) })

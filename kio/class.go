@@ -49,11 +49,12 @@ func ClassOf(r kmsg.Request) Class {
 		return ClassGroup
 	case kmsg.ListOffsets: // its timeout is for remote storage only
 		return ClassShort
+	default:
+		if _, ok := r.(kmsg.TimeoutRequest); ok {
+			return ClassSlow
+		}
+		return ClassShort
 	}
-	if _, ok := r.(kmsg.TimeoutRequest); ok {
-		return ClassSlow
-	}
-	return ClassShort
 }
 
 // busyAt is how many requests the least busy connection of a class must have in flight for another one to be opened, if Config.Cluster allows more: one that

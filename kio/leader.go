@@ -138,7 +138,7 @@ func (c *Cluster) learnCode(topic string, id [16]byte, code int16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if code == codeListenerNotFound {
-		c.fresh.Store(0)
+		c.distrustLocked()
 	}
 	if t := c.meta.topics[topic]; t != nil {
 		t.stale = true

@@ -13,6 +13,7 @@ import (
 // metadata is what a Cluster knows, and how it asks. Guarded by Cluster.mu.
 type metadata struct {
 	fetched   time.Time // when the refresh began that told of the nodes
+	doubted   time.Time // when somebody has last seen that they have changed, or may have
 	topics    map[string]*topicLeaders
 	flight    *flight             // the refresh that is under way
 	wanted    map[string]struct{} // topics for the next one
@@ -52,8 +53,13 @@ func (c *Cluster) isOld() bool { return int64(time.Since(c.born)) >= c.fresh.Loa
 // distrust makes the nodes be asked for anew when they are needed next.
 func (c *Cluster) distrust() {
 	c.mu.Lock()
-	c.fresh.Store(0)
+	c.distrustLocked()
 	c.mu.Unlock()
+}
+
+func (c *Cluster) distrustLocked() {
+	c.meta.doubted = time.Now()
+	c.fresh.Store(0)
 }
 
 // suspect is told that an attempt to connect to a node has failed: it may have moved. Where connections are held open, nobody may come and ask, so that it
@@ -68,7 +74,7 @@ func (c *Cluster) suspect(err error) {
 		return // there will be more attempts, and suspicions, for as long as the node is wanted
 	}
 	c.meta.suspected = true
-	c.fresh.Store(0)
+	c.distrustLocked()
 	if c.cfg.Cluster.HoldOpen > 0 {
 		c.startLocked()
 	}
@@ -222,6 +228,7 @@ func (c *Cluster) ask(ctx context.Context, topics []string) (*kmsg.MetadataRespo
 	results := make(chan result, len(candidates))
 	next := time.NewTimer(0)
 	defer next.Stop()
+	patience := min(c.cfg.Timeout, c.cfg.DialTimeout/time.Duration(max(len(candidates), 1))) // each gets its turn
 	var failed []error
 	for begun := 0; len(failed) < len(candidates); {
 		select {
@@ -229,11 +236,14 @@ func (c *Cluster) ask(ctx context.Context, topics []string) (*kmsg.MetadataRespo
 			if begun < len(candidates) {
 				p := candidates[begun]
 				begun++
-				go func() { // ends with ctx at the latest; what it finds then interests nobody
+				asking := c.work.start(func() { // ends with ctx at the latest; what it finds then interests nobody
 					answer, err := p.metadata(ctx, topics)
 					results <- result{answer, err}
-				}()
-				next.Reset(c.cfg.Timeout)
+				})
+				if !asking {
+					return nil, errClusterClosed
+				}
+				next.Reset(patience)
 			}
 		case r := <-results:
 			if r.err == nil {
@@ -332,8 +342,10 @@ func (p *endpoint) describe(ctx context.Context) (*kmsg.MetadataResponse, error)
 // applyLocked takes over what a broker has told, ends the endpoints that are nobody's any more, and gives their connections.
 func (c *Cluster) applyLocked(f *flight, answer *kmsg.MetadataResponse) (left []*link) {
 	c.meta.fetched = f.began
-	asked := f.began.Sub(c.born)
-	c.fresh.Store(int64(asked + min(c.cfg.Cluster.MetadataMaxAge, math.MaxInt64-asked)))
+	if !c.meta.doubted.After(f.began) { // or the answer may be older than the doubt
+		asked := f.began.Sub(c.born)
+		c.fresh.Store(int64(asked + min(c.cfg.Cluster.MetadataMaxAge, math.MaxInt64-asked)))
+	}
 	t := &topology{controller: answer.ControllerID, byID: make(map[int32]*nodeRef, len(answer.Brokers))}
 	if answer.ClusterID != nil {
 		t.clusterID = *answer.ClusterID

@@ -36,9 +36,9 @@ func beat(ctx context.Context, c *kio.Cluster, node int32) error {
 	return err
 }
 
-// fetch asks a node for records.
-func fetch(ctx context.Context, c *kio.Cluster, node int32) error {
-	_, err := kmsg.NewPtrFetchRequest().RequestWith(ctx, c.To(node))
+// fetch asks the first node for records.
+func fetch(ctx context.Context, c *kio.Cluster) error {
+	_, err := kmsg.NewPtrFetchRequest().RequestWith(ctx, c.To(0))
 	return err
 }
 
@@ -52,9 +52,9 @@ func holdFetches(free <-chan struct{}) func(kmsg.Request) bool {
 	}
 }
 
-// inFlight is how many requests a node's connections have in flight.
-func inFlight(c *kio.Cluster, node int) (n int) {
-	for _, s := range c.Stats().Nodes[node].Conns {
+// inFlight is how many requests the first node's connections have in flight.
+func inFlight(c *kio.Cluster) (n int) {
+	for _, s := range c.Stats().Nodes[0].Conns {
 		n += s.InFlight
 	}
 	return n
@@ -65,8 +65,8 @@ func TestALongPollHoldsBackNoShortRequest(t *testing.T) {
 		free := make(chan struct{})
 		c := standalone(t, cfg, (&strictBroker{before: holdFetches(free)}).listen(t))
 		fetched := make(chan error, 1)
-		go func() { fetched <- fetch(context.Background(), c, 0) }()
-		eventually(t, "the fetch is in flight", func() bool { return inFlight(c, 0) == 1 })
+		go func() { fetched <- fetch(context.Background(), c) }()
+		eventually(t, "the fetch is in flight", func() bool { return inFlight(c) == 1 })
 		if err := beat(t.Context(), c, 0); err != nil {
 			t.Errorf("a short request: %v", err)
 		}
@@ -98,15 +98,15 @@ func TestABusyClassGetsMoreConnectionsUpToItsBound(t *testing.T) {
 	var fetches sync.WaitGroup
 	for range 6 {
 		fetches.Go(func() {
-			if err := fetch(context.Background(), c, 0); err != nil {
+			if err := fetch(context.Background(), c); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	eventually(t, "all are in flight", func() bool { return inFlight(c, 0) == 6 })
+	eventually(t, "all are in flight", func() bool { return inFlight(c) == 6 })
 	eventually(t, "the class has its two connections", func() bool { return len(c.Stats().Nodes[0].Conns) == 2 })
-	fetches.Go(func() { _ = fetch(context.Background(), c, 0) })
-	eventually(t, "one more is in flight", func() bool { return inFlight(c, 0) == 7 })
+	fetches.Go(func() { _ = fetch(context.Background(), c) })
+	eventually(t, "one more is in flight", func() bool { return inFlight(c) == 7 })
 	if n := b.Accepted(); n != 2 {
 		t.Errorf("%d connections, want 2", n)
 	}
@@ -124,14 +124,14 @@ func TestClassesShareWhereConnectionsAreFew(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetched := make(chan error, 1) // for which the idle connection makes room
-	go func() { fetched <- fetch(context.Background(), c, 0) }()
-	eventually(t, "the fetch is in flight", func() bool { return inFlight(c, 0) == 1 })
+	go func() { fetched <- fetch(context.Background(), c) }()
+	eventually(t, "the fetch is in flight", func() bool { return inFlight(c) == 1 })
 	if got := c.Stats().Nodes[0].Conns[0].Class; got != kio.ClassFetch {
 		t.Errorf("the connection is for %v", got)
 	}
 	beaten := make(chan error, 1)
 	go func() { beaten <- beat(context.Background(), c, 0) }()
-	eventually(t, "both share it", func() bool { return inFlight(c, 0) == 2 })
+	eventually(t, "both share it", func() bool { return inFlight(c) == 2 })
 	close(free)
 	if err := errors.Join(<-fetched, <-beaten); err != nil {
 		t.Error(err)
@@ -332,7 +332,7 @@ func TestIdleConnectionsAreReaped(t *testing.T) {
 		cfg.Cluster.HoldOpen = 0
 		lets := standalone(t, cfg, reaped.Addr())
 		for range 2 {
-			if err := errors.Join(beat(t.Context(), keeps, 0), beat(t.Context(), lets, 0), fetch(t.Context(), keeps, 0)); err != nil {
+			if err := errors.Join(beat(t.Context(), keeps, 0), beat(t.Context(), lets, 0), fetch(t.Context(), keeps)); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, "idle connections are gone", func() bool { return lets.Stats().Conns == 0 && keeps.Stats().Conns == 1 })

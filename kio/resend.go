@@ -213,30 +213,45 @@ var errNoController = errors.New("the cluster names no controller")
 // are rare, and each has its code in another place.
 func (c *Cluster) misdirected(r kmsg.Request, response kmsg.Response) bool {
 	_, ok := r.(kmsg.AdminRequest)
-	return ok && !c.cfg.Cluster.Standalone && hasCode(reflect.ValueOf(response), codeNotController, 3)
+	return ok && !c.cfg.Cluster.Standalone && onlyCode(response, codeNotController)
 }
 
-// hasCode reports whether a response has an error code, in itself or in what its lists have, so many levels deep.
-func hasCode(v reflect.Value, code int16, depth int) bool {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		return !v.IsNil() && hasCode(v.Elem(), code, depth)
-	case reflect.Slice:
-		for i := range v.Len() {
-			if v.Type().Elem().Kind() == reflect.Struct && hasCode(v.Index(i), code, depth-1) {
-				return true
-			}
+// onlyCode reports whether a response has the error code, in itself or in what its lists have, and nothing that says otherwise: a part of it may have been done.
+func onlyCode(response kmsg.Response, code int16) bool {
+	found, others := errorCodes(reflect.ValueOf(response), code, 3)
+	return found > 0 && others == 0
+}
+
+// errorCodes counts the error codes in a response, so many levels deep: those that are code, and the others. No error says nothing where lists say more.
+func errorCodes(v reflect.Value, code int16, depth int) (found, others int) {
+	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
+		if v.IsNil() {
+			return 0, 0
 		}
-	case reflect.Struct:
-		if f := v.FieldByName("ErrorCode"); f.IsValid() && f.Kind() == reflect.Int16 && f.Int() == int64(code) {
-			return true
-		}
-		for i := range v.NumField() {
-			if depth > 0 && v.Field(i).Kind() == reflect.Slice && hasCode(v.Field(i), code, depth) {
-				return true
-			}
-		}
-	default:
+		v = v.Elem()
 	}
-	return false
+	if v.Kind() != reflect.Struct || depth == 0 {
+		return 0, 0
+	}
+	lists := false
+	for i := range v.NumField() {
+		list := v.Field(i)
+		if list.Kind() != reflect.Slice || list.Type().Elem().Kind() != reflect.Struct {
+			continue
+		}
+		for j := range list.Len() {
+			f, o := errorCodes(list.Index(j), code, depth-1)
+			found, others = found+f, others+o
+			lists = true
+		}
+	}
+	if f := v.FieldByName("ErrorCode"); f.IsValid() && f.Kind() == reflect.Int16 {
+		switch got := int16(f.Int()); {
+		case got == code:
+			found++
+		case got != 0 || !lists:
+			others++
+		}
+	}
+	return found, others
 }

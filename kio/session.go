@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,7 +99,7 @@ func (s *session) renew() {
 	exchange := make(chan bool, 1)
 	var watcher sync.WaitGroup
 	watcher.Go(func() { s.watch(ctx, cancel, exchange) })
-	lifetime, since, err := s.reauthenticate(ctx, exchange)
+	lifetime, since, err := s.guarded(ctx, exchange)
 	cancel(nil)
 	watcher.Wait()
 
@@ -119,6 +120,16 @@ func (s *session) renew() {
 	}
 	s.mu.Unlock()
 	close(running)
+}
+
+// guarded is reauthenticate, where a panic of a mechanism's callback is an error: on this goroutine nobody could recover it.
+func (s *session) guarded(ctx context.Context, exchange chan<- bool) (lifetime time.Duration, since time.Time, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &OpenError{Step: StepSASL, Err: &PanicError{Value: v, Stack: debug.Stack()}}
+		}
+	}()
+	return s.reauthenticate(ctx, exchange)
 }
 
 // failed ends the connection, unless it was this side or its engine that has ended it, and with it the re-authentication.

@@ -100,9 +100,15 @@ func (e *Engine) dialTLS(ctx context.Context, addr string, o opened, cfg *DialCo
 	prepared := e.tls.prepare(cfg.TLS, serverName(addr))
 	t := &tlsLayer{stream: s}
 	t.conn = tls.Client(t, prepared)
+	shaken := false
+	defer func() {
+		if !shaken { // refused, or a callback of the configuration has panicked
+			_ = s.Close()
+		}
+	}()
 	err := e.handshake(ctx, s, t.conn)
+	shaken = err == nil
 	if err != nil {
-		_ = s.Close()
 		if cause := contextError(ctx); cause != nil {
 			err = cause
 		}
