@@ -100,14 +100,14 @@ func ExampleOpenCluster_probe() {
 	results := c.Each(ctx, kmsg.NewPtrApiVersionsRequest()) // asks, each over its connection
 
 	table := tabwriter.NewWriter(os.Stderr, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "broker\ttook\terror")
+	_, _ = fmt.Fprintln(table, "broker\ttook\terror")
 	answered := 0
 	for _, n := range results {
 		if n.Err == nil {
 			answered++
 		}
 		if n.Err != nil || n.Node.ID < 3 { // all of them would be a long example
-			fmt.Fprintf(table, "%s\t%v\t%v\n", n.Node.Addr, n.Elapsed.Round(time.Microsecond), n.Err)
+			_, _ = fmt.Fprintf(table, "%s\t%v\t%v\n", n.Node.Addr, n.Elapsed.Round(time.Microsecond), n.Err)
 		}
 	}
 	_ = table.Flush()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -64,11 +65,8 @@ func (c *Cluster) ways(ctx context.Context, addr string) []string {
 		resolver = net.DefaultResolver
 	}
 	network := "ip"
-	switch c.cfg.IPVersion {
-	case IPv4:
-		network = "ip4"
-	case IPv6:
-		network = "ip6"
+	if v := c.cfg.IPVersion; v != IPAny {
+		network += strconv.Itoa(int(v))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
