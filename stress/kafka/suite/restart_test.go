@@ -21,8 +21,8 @@ const (
 	// cores for a second.
 	callLimit = 3 * time.Second
 	callSlack = 2 * time.Second
-	// restartLimit is how long a restart may take until records are acknowledged again.
-	restartLimit = 2 * time.Minute
+	// restartLimit is how long a restart may take until records are acknowledged again: longer than package cluster waits for a node.
+	restartLimit = 4 * time.Minute
 	// enough is how many records are acknowledged before a broker is ended, and after it is back.
 	enough = 300
 )

@@ -17,7 +17,7 @@ var topics atomic.Int64
 func newTopic(t *testing.T, d door, cfg kio.Config, l topic.Layout) topic.Topic {
 	t.Helper()
 	b := d.dial(t, cfg)
-	name := fmt.Sprintf("suite-%d-%d", time.Now().UnixNano(), topics.Add(1))
+	name := topicName()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	made, err := topic.Create(ctx, b, name, l)
@@ -39,6 +39,9 @@ func newTopic(t *testing.T, d door, cfg kio.Config, l topic.Layout) topic.Topic 
 	})
 	return made
 }
+
+// topicName is one that no other topic has.
+func topicName() string { return fmt.Sprintf("suite-%d-%d", time.Now().UnixNano(), topics.Add(1)) }
 
 // replicas is how many a topic can have on this cluster, at most 3.
 func replicas() int16 { return int16(min(3, len(state.Nodes))) }

@@ -23,6 +23,7 @@ type Layout struct {
 	Partitions int   // 0 is 1
 	Replicas   int16 // 0 is 1
 	Node       int32 // if not 0, the node on which all partitions are, without replicas
+	MinInSync  int   // how many replicas acknowledge a record with acks=all, at least; 0 is what the brokers have
 }
 
 // Create makes a topic and waits until all its partitions have leaders.
@@ -36,6 +37,11 @@ func Create(ctx context.Context, r kmsg.Requestor, name string, l Layout) (Topic
 		for i := range l.Partitions {
 			rt.ReplicaAssignment = append(rt.ReplicaAssignment, kmsg.CreateTopicsRequestTopicReplicaAssignment{Partition: int32(i), Replicas: []int32{l.Node}})
 		}
+	}
+	if l.MinInSync != 0 {
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = "min.insync.replicas", kmsg.StringPtr(strconv.Itoa(l.MinInSync))
+		rt.Configs = append(rt.Configs, c)
 	}
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = 10_000
@@ -161,14 +167,15 @@ func (t Topic) Produce(partition int32, batch []byte) *kmsg.ProduceRequest {
 	return req
 }
 
-// Produced reads the answer to Produce: the offset of the first record, or the error of the call or of the broker.
+// Produced reads the answer to Produce: the offset of the first record, or the error of the call or of the broker. With an error of the broker the offset is
+// its own as well: negative unless the records were appended before it met the error.
 func Produced(resp kmsg.Response, err error) (int64, error) {
 	if err != nil {
-		return 0, err
+		return -1, err
 	}
 	r, ok := resp.(*kmsg.ProduceResponse)
 	if !ok || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
-		return 0, fmt.Errorf("produce: the answer is a %T that is not about one partition", resp)
+		return -1, fmt.Errorf("produce: the answer is a %T that is not about one partition", resp)
 	}
 	p := r.Topics[0].Partitions[0]
 	return p.BaseOffset, kerr.ErrorForCode(p.ErrorCode)
