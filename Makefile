@@ -17,8 +17,8 @@ CROSS     ?= darwin/arm64 freebsd/amd64 windows/amd64
 # that it also holds from the folder of a nested module.
 tool := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
 
-# Modules below stress/, as far as they are there. tools holds no code.
-nested := $(patsubst %/go.mod,%,$(wildcard stress/*/go.mod))
+# Modules below stress/ and kio/, as far as they are there. tools holds no code.
+nested := $(patsubst %/go.mod,%,$(wildcard stress/*/go.mod kio/*/go.mod))
 
 # say prints the name of a step before it begins.
 say = @printf '\n== %s\n' '$(1)'
@@ -127,7 +127,7 @@ cross: ## build and vet for the other systems
 	done
 
 .PHONY: nested
-nested: ## build, vet and test the modules below stress/
+nested: ## build, vet and test the modules below stress/ and kio/
 	@set -e; for m in $(nested); do \
 		printf '\n== nested %s\n' "$$m"; \
 		(cd "$$m" && $(GO) build -o /dev/null ./... && $(GO) vet ./... && $(GO) test ./...); \

@@ -12,9 +12,9 @@
 //	      syscalls  descriptors: system calls and socket options
 //
 // To embed it, start with kafkaio/kio. The packages below internal/ serve the
-// tests. The folders stress/peers and stress/k6, as far as they are there, and
-// tools are modules of their own, so that their dependencies do not become
-// those of the library.
+// tests. The folders kio/kioprom, which gives statistics to Prometheus,
+// stress/peers, stress/kafka and tools are modules of their own, so that their
+// dependencies do not become those of the library.
 //
 // The tests of this package check the house itself: which package may import
 // which, that each explains itself in its doc.go, and that the programs in

@@ -15,6 +15,8 @@ const (
 	kmsg       = "github.com/twmb/franz-go/pkg/kmsg"
 	sasl       = "github.com/twmb/franz-go/pkg/sasl"
 	xproxy     = "golang.org/x/net/proxy"
+	prometheus = "github.com/prometheus/client_golang/prometheus"
+	promModel  = "github.com/prometheus/client_model"
 )
 
 // anything stands for every module that is not banned elsewhere in a layer.
@@ -52,8 +54,12 @@ var layers = []layer{
 		why: "loop stands on frame and syscalls and alone knows gnet; it knows nothing of the clients above it",
 	},
 	{
-		folder: "kio", own: []string{"loop", "frame", "internal/invariants"}, foreign: []string{kmsg, sasl, xproxy},
-		why: "kio is blocking calls over loop: descriptors and gnet are hidden below it, or the driver could not be exchanged",
+		folder: "kio", own: []string{"loop", "frame", "internal/invariants"}, foreign: []string{kmsg, sasl, xproxy}, not: []string{module + "/kio/kioprom"},
+		why: "kio is blocking calls over loop: descriptors and gnet are hidden below it, or the driver could not be exchanged; what needs more modules is a nested one",
+	},
+	{
+		folder: "kio/kioprom", own: []string{"kio", "frame"}, foreign: []string{prometheus, promModel, kmsg}, not: []string{prometheus + "/promhttp", prometheus + "/promauto", prometheus + "/push"},
+		why: "kioprom is a user of kio that collects: what it cannot reach is a gap in kio, and registering and serving are the program's",
 	},
 	{
 		folder: "stress", own: []string{"kio", "frame"}, foreign: []string{anything}, not: append([]string{gnetModule}, heavy...),
@@ -182,7 +188,7 @@ func checkDeps(importPath string, deps []string) []string {
 }
 
 func TestImportsPointDownwards(t *testing.T) {
-	for _, s := range scan(t) {
+	for _, s := range append(scan(t), scanNested(t)...) {
 		report(t, checkImports(s.path, s.imports(false), s.imports(true)))
 	}
 }
@@ -190,6 +196,16 @@ func TestImportsPointDownwards(t *testing.T) {
 func TestNoTestSupportShips(t *testing.T) {
 	for _, p := range goList(t, "./...") {
 		report(t, checkDeps(p.ImportPath, p.Deps))
+	}
+}
+
+// Prometheus is for those who import the nested module: in the go.mod of this one it would be in everybody's.
+func TestPrometheusStaysInItsModule(t *testing.T) {
+	if strings.Contains(mustRead(t, "go.mod"), "prometheus") {
+		t.Error("go.mod requires Prometheus: what needs it belongs to kio/kioprom")
+	}
+	if len(scanNested(t)) == 0 {
+		t.Error("no module below kio was found, so no rule was checked on it")
 	}
 }
 
@@ -229,6 +245,14 @@ func TestCheckImports(t *testing.T) {
 		{"kafkaio/kio", "kafkaio/syscalls", false, false},
 		{"kafkaio/kio", gnetModule, false, false},
 		{"kafkaio/kio", "golang.org/x/sys/unix", false, true},
+		{"kafkaio/kio", prometheus, false, true},
+		{"kafkaio/kio", "kafkaio/kio/kioprom", false, false},
+		{"kafkaio/kio/kioprom", prometheus, true, true},
+		{"kafkaio/kio/kioprom", prometheus + "/testutil", true, true},
+		{"kafkaio/kio/kioprom", prometheus + "/promhttp", false, true},
+		{"kafkaio/kio/kioprom", "kafkaio/kio", true, true},
+		{"kafkaio/kio/kioprom", "kafkaio/loop", false, false},
+		{"kafkaio/kio/kioprom", "kafkaio/internal/leak", false, true},
 		{"kafkaio/kio", "github.com/twmb/franz-go/pkg/kgo", false, true},
 		{"kafkaio/kio", "kafkaio", false, false},
 		{"kafkaio/kio", "kafkaio/internal/leak", false, true},

@@ -258,19 +258,19 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 
 func TestFoldersAreNamedAfterTheirContent(t *testing.T) {
 	names := standardNames(t)
-	for _, s := range scan(t) {
+	for _, s := range append(scan(t), scanNested(t)...) {
 		report(t, checkFolder(s.path, names))
 	}
 }
 
 func TestPackagesExplainThemselves(t *testing.T) {
-	for _, s := range scan(t) {
+	for _, s := range append(scan(t), scanNested(t)...) {
 		report(t, checkDoc(s))
 	}
 }
 
 func TestLibraryHidesGnet(t *testing.T) {
-	for _, s := range scan(t) {
+	for _, s := range append(scan(t), scanNested(t)...) {
 		if folder, _ := ours(s.path); within(folder, "loop") || within(folder, "kio") {
 			report(t, checkHidesGnet(s))
 		}

@@ -79,14 +79,35 @@ func parse(t *testing.T, importPath string, texts map[string]string) *source {
 // goes: the compiler complains about the rest.
 func scan(t *testing.T) []*source {
 	t.Helper()
+	return scanFrom(t, ".")
+}
+
+// scanNested parses the packages of the modules below kio, which are part of what a
+// user calls, and for which the same rules hold.
+func scanNested(t *testing.T) []*source {
+	t.Helper()
+	found, err := filepath.Glob("kio/*/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []*source
+	for _, gomod := range found {
+		sources = append(sources, scanFrom(t, filepath.Dir(gomod))...)
+	}
+	return sources
+}
+
+// scanFrom is scan for the module in root.
+func scanFrom(t *testing.T, root string) []*source {
+	t.Helper()
 	var sources []*source
 	byFolder := make(map[string]*source)
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if d.IsDir() {
-			if name == "." {
+			if name == root {
 				return nil
 			}
 			_, noModule := os.Stat(filepath.Join(name, "go.mod"))

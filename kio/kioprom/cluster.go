@@ -16,7 +16,7 @@ type ClusterConfig struct {
 	ConstLabels prometheus.Labels
 	// NoNodes leaves out the series of each node, of which there are 15, and with them those of connections.
 	NoNodes bool
-	// Conns adds the series of each open connection, of which there are about 15.
+	// Conns adds the series of each open connection, of which there are 16.
 	Conns bool
 }
 

@@ -246,3 +246,29 @@ func TestBadConstantLabelsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A registry refuses a whole scrape for one label that is not UTF-8, and brokers may say anything.
+func TestBytesThatAreNoTextAreReplaced(t *testing.T) {
+	cfg := config(t)
+	c := open(t, brokers(t, kfake.NumBrokers(1), kfake.ClusterID("a\xffb")).ListenAddrs(), cfg)
+	if c.ID() != "a\xffb" {
+		t.Fatalf("the cluster's id is %q", c.ID())
+	}
+	register(t, kioprom.NewClusterCollector(c, kioprom.ClusterConfig{})).gather(t).want(t, map[string]float64{"kafkaio_cluster_info cluster_id=a\uFFFDb": 1})
+}
+
+// As many series as the documentation says.
+func TestSeriesAreAsManyAsPromised(t *testing.T) {
+	cfg := config(t)
+	c := open(t, brokers(t, kfake.NumBrokers(1)).ListenAddrs(), cfg)
+	if c.Stats().Nodes[0].Conns[0].RTT == 0 {
+		t.Skip("the kernel does not tell of connections")
+	}
+	count := map[string]int{}
+	for key := range register(t, kioprom.NewClusterCollector(c, kioprom.ClusterConfig{Conns: true})).gather(t) {
+		count[strings.Split(key, "_")[1]]++
+	}
+	if want := map[string]int{"cluster": 38, "node": 15, "connection": 16}; !maps.Equal(count, want) {
+		t.Errorf("series %v, want %v", count, want)
+	}
+}

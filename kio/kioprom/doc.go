@@ -51,7 +51,7 @@
 //
 // # Cost
 //
-// A scrape of a Cluster looks at each connection, which is a system call on Linux, and makes one block of memory for all series: for 1,000 nodes about ten milliseconds, most of
+// A scrape of a Cluster looks at each connection, which is a system call on Linux, and makes one block of memory for all series: for 1,000 nodes about ten milliseconds, half of
 // them for the snapshot. The registry takes several times as long to check and sort 15,000 series. NoNodes leaves out nearly all. A request costs five histograms' observations
 // and two counters' additions, without allocation, and the looks at the clock that kio takes for OnRequest; NoPhases leaves one histogram. The Benchmarks measure all of
 // it.
