@@ -60,13 +60,25 @@ type NodeStats struct {
 	State       NodeState
 	Conns       []ConnStats // open ones
 	Totals      Totals      // of these, and of those that have ended
-	Waiting     int         // calls that wait for a connection
-	Failures    int         // attempts to connect in a row that have failed, or brought a connection that ended soon and unused
-	RetryAt     time.Time   // when the next one may begin; zero: at any time
-	LastError   error       // of the last attempt to connect, or the end of what it brought; nil once one has succeeded
+	Throttle    ThrottleStats
+	Waiting     int       // calls that wait for a connection
+	Failures    int       // attempts to connect in a row that have failed, or brought a connection that ended soon and unused
+	RetryAt     time.Time // when the next one may begin; zero: at any time
+	LastError   error     // of the last attempt to connect, or the end of what it brought; nil once one has succeeded
 	Dials       uint64
 	DialErrors  uint64
 	Disconnects uint64
+}
+
+// ThrottleStats sums up what brokers have asked for by throttling.
+type ThrottleStats struct {
+	Throttles uint64        // answers that asked for it
+	Throttled time.Duration // for how long requests were kept waiting
+}
+
+func (t *ThrottleStats) add(s *Stats) {
+	t.Throttles += s.Throttles
+	t.Throttled += s.Throttled
 }
 
 // ConnStats is a snapshot of a connection of a Cluster.
@@ -107,19 +119,21 @@ func (p *endpoint) stats() NodeStats {
 	p.mu.Lock()
 	links, leaving := slices.Clone(p.links), slices.Clone(p.leaving)
 	s := NodeStats{
-		Totals: p.past,
-		State:  p.healthLocked(), Waiting: len(p.waiters), Failures: p.failures, RetryAt: p.retryAt, LastError: p.failed,
+		Totals: p.past, Throttle: p.throttle,
+		State: p.healthLocked(), Waiting: len(p.waiters), Failures: p.failures, RetryAt: p.retryAt, LastError: p.failed,
 		Dials: p.dials, DialErrors: p.dialErrors, Disconnects: p.disconnects,
 	}
 	p.mu.Unlock()
 	for _, l := range links {
 		cs := l.broker.Stats()
 		s.Totals.Add(&cs.Stats)
+		s.Throttle.add(&cs)
 		s.Conns = append(s.Conns, ConnStats{l.class, cs})
 	}
 	for _, l := range leaving {
-		cs := l.broker.conn.Stats()
-		s.Totals.Add(&cs)
+		cs := l.broker.Stats()
+		s.Totals.Add(&cs.Stats)
+		s.Throttle.add(&cs)
 	}
 	return s
 }

@@ -28,6 +28,7 @@ type endpoint struct {
 	links    []*link
 	leaving  []*link         // taken out of links by who closes them, and not ended yet
 	past     Totals          // of the connections that have ended
+	throttle ThrottleStats   // of the same
 	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
 	waiters  []*waiter
@@ -227,8 +228,9 @@ func (p *endpoint) ended(l *link, b *Broker) {
 		p.mu.Unlock()
 		return
 	}
-	s := b.conn.Stats()
-	p.past.Add(&s)
+	s := b.Stats()
+	p.past.Add(&s.Stats)
+	p.throttle.add(&s)
 	if !removeLink(&p.links, l) {
 		removeLink(&p.leaving, l)
 		p.mu.Unlock()

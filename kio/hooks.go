@@ -55,6 +55,9 @@ type RequestInfo = loop.RequestInfo
 // ErrorClass tells why a request ended without its answer, or was not accepted.
 type ErrorClass = loop.ErrorClass
 
+// ErrorClassOf is the class of an error that a hook was told of, or a call has returned, as Stats counts it.
+func ErrorClassOf(err error) ErrorClass { return loop.ClassOf(err) }
+
 // ErrorCounts are numbers of requests by the class of their error.
 type ErrorCounts = loop.ErrorCounts
 

@@ -1,9 +1,11 @@
 package loop
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -95,6 +97,23 @@ func (n ErrorCounts) String() string {
 	return b.String()
 }
 
+// ClassOf is the class of an error that a request has ended with. What was not accepted because its connection had ended before has the class of that end.
+func ClassOf(err error) ErrorClass {
+	class := endClass(err)
+	switch {
+	case class == ErrorPanic: // whatever its value may be
+		return class
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded): // whatever cause its context was given
+		return ErrorTimeout
+	case errors.Is(err, context.Canceled):
+		return ErrorCancelled
+	case errors.Is(err, ErrQueueFull):
+		return ErrorRefused
+	default:
+		return class
+	}
+}
+
 // endClass is the class of what ended a connection.
 func endClass(cause error) ErrorClass {
 	var (
@@ -110,7 +129,7 @@ func endClass(cause error) ErrorClass {
 		return ErrorPanic
 	case errors.As(cause, &correlation), errors.As(cause, &size), errors.As(cause, &broken), errors.Is(cause, ErrEarlyAnswer), errors.Is(cause, ErrShortFrame):
 		return ErrorProtocol
-	case errors.Is(cause, ErrUnanswered), errors.Is(cause, ErrCutRequest), errors.Is(cause, errKeptTooMuch):
+	case errors.Is(cause, ErrUnanswered), errors.Is(cause, ErrStalled), errors.Is(cause, ErrCutRequest), errors.Is(cause, errKeptTooMuch):
 		return ErrorUnanswered
 	case errors.As(cause, &cut), errors.As(cause, &truncated), errors.Is(cause, io.EOF), errors.Is(cause, syscall.ECONNRESET), errors.Is(cause, syscall.EPIPE):
 		return ErrorPeer

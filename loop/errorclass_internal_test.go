@@ -33,6 +33,7 @@ func TestEndClass(t *testing.T) {
 		{ErrEarlyAnswer, ErrorProtocol},
 		{ErrUnanswered, ErrorUnanswered},
 		{ErrCutRequest, ErrorUnanswered},
+		{ErrStalled, ErrorUnanswered},
 		{errKeptTooMuch, ErrorUnanswered},
 		{&PanicError{Value: "oops"}, ErrorPanic},
 		{&PanicError{Value: io.EOF}, ErrorPanic},
@@ -44,6 +45,9 @@ func TestEndClass(t *testing.T) {
 		for _, cause := range []error{tt.cause, fmt.Errorf("wrapped: %w", tt.cause)} {
 			if got := endClass(cause); got != tt.want {
 				t.Errorf("%v is of class %v, want %v", cause, got, tt.want)
+			}
+			if got := ClassOf(&OpError{Op: "request", Err: cause}); got != tt.want {
+				t.Errorf("%v of a request is of class %v, want %v", cause, got, tt.want)
 			}
 		}
 	}
@@ -67,6 +71,12 @@ func TestGiveUpClass(t *testing.T) {
 		if got := giveUpClass(tt.cause); got != tt.want {
 			t.Errorf("%v is of class %v, want %v", tt.cause, got, tt.want)
 		}
+		if got := ClassOf(tt.cause); got != tt.want {
+			t.Errorf("%v of a request is of class %v, want %v", tt.cause, got, tt.want)
+		}
+	}
+	if got := ClassOf(ErrQueueFull); got != ErrorRefused {
+		t.Errorf("a full queue is of class %v", got)
 	}
 }
 

@@ -21,7 +21,7 @@ func (m *RequestMetrics) Hooks(next *kio.Hooks) *kio.Hooks {
 			}
 		},
 		OnDisconnect: func(c kio.ConnInfo, cause error) {
-			m.ends.WithLabelValues(classOf(cause).String()).Inc()
+			m.ends.WithLabelValues(kio.ErrorClassOf(cause).String()).Inc()
 			if n.OnDisconnect != nil {
 				n.OnDisconnect(c, cause)
 			}

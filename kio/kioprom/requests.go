@@ -117,7 +117,7 @@ func (m *RequestMetrics) onRequest(r *kio.RequestInfo) {
 	a.sent.Add(float64(r.BytesSent))
 	a.received.Add(float64(r.BytesReceived))
 	if r.Err != nil {
-		m.errors.WithLabelValues(a.name, classOf(r.Err).String()).Inc()
+		m.errors.WithLabelValues(a.name, kio.ErrorClassOf(r.Err).String()).Inc()
 	}
 	if m.phases == nil {
 		return
