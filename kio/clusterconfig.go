@@ -28,7 +28,8 @@ type ClusterConfig struct {
 	// HoldOpen is how many connections for short requests are kept open to each node, and opened anew when they end; 0 is none: connections are
 	// opened when a request needs them. At most ConnsPerClass.
 	HoldOpen int
-	// ConnsPerClass is how many connections each Class may have to a node: another one is opened when all are busy. 0 is DefaultConnsPerClass.
+	// ConnsPerClass is how many connections each Class may have to a node: another one is opened when all are busy. The request that finds them so does not wait for
+	// it, but shares. 0 is DefaultConnsPerClass.
 	ConnsPerClass int
 	// MaxConns is how many connections a node may have in all. Beyond it an unused one makes room, and where there is none, classes share. 0 is
 	// ConnsPerClass for each class.

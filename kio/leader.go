@@ -9,7 +9,7 @@ import (
 
 // Leader is the node that leads a partition, for requests that must go there: Produce, Fetch, ListOffsets. It is answered from memory, and asked for where that
 // is older than Config.Cluster.MetadataMaxAge or an answer to RequestTo has shown it to be wrong. While a partition has no leader, it waits for one within the deadline of
-// ctx or Config.Timeout. Errors are of type *Error, with a *LeaderError where the brokers name none.
+// ctx or Config.Timeout; a topic that the broker asked does not know, as one may for a moment that was just created, is an error at once. Errors are of type *Error, with a *LeaderError where the brokers name none.
 func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (node int32, err error) {
 	if leader, ok := c.leader(topic, partition); ok {
 		return leader, nil

@@ -58,9 +58,10 @@ func (c *Cluster) try(ctx context.Context, choose chooser, do func(ctx context.C
 		if err == nil {
 			return nil
 		}
-		var n *NotConnectedError
-		if errors.As(err, &n) && n.end != nil && n.Last == nil {
-			n.Last = last // the time was up: what came before tells more
+		if e, ok := err.(*Error); ok { //nolint:errorlint // the call's own: what is further inside may be shared with others
+			if n, ok := e.Err.(*NotConnectedError); ok && n.end != nil && n.Last == nil { //nolint:errorlint // likewise
+				n.Last = last // the time was up: what came before tells more
+			}
 		}
 		if !c.again(ctx, tries, err) {
 			if err == errMisdirected { //nolint:errorlint // see request
