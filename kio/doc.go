@@ -3,8 +3,9 @@
 //	b, err := kio.DialBroker(ctx, "broker:9092", kio.Config{})
 //	metadata, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, b)
 //
-// A [Broker] is a pipelined connection to one broker, shared by any number of goroutines. A [Conn] carries bytes, after the Perl module Kafka::IO, and is a
-// net.Conn; a [Dialer] gives such connections to other clients. Both live on an [Engine], by default one that the whole process shares.
+// A [Cluster] holds connections to many brokers, of one Kafka cluster or of none, and connects again when they have ended. A [Broker] is a pipelined connection to
+// one, shared by any number of goroutines. A [Conn] carries bytes, after the Perl module Kafka::IO, and is a
+// net.Conn; a [Dialer] gives such connections to other clients. All live on an [Engine], by default one that the whole process shares.
 //
 // # Model
 //
@@ -32,11 +33,11 @@
 //
 // # Watching
 //
-// Config.Hooks are told what happens, Config.Logger of the life of connections, and Stats of a Broker or an Engine gives counts, errors by class and what the kernel
-// knows of the line.
+// Config.Hooks are told what happens, Config.Logger of the life of connections, and Stats of a Broker, a Cluster or an Engine gives counts, errors by class and what the kernel
+// knows of the line. The module kafkaio/kio/kioprom gives all of it to Prometheus.
 //
 // # Limits
 //
 // [Config] bounds what a connection holds: requests in flight, bytes waiting to be sent, the size of answers. What does not fit waits within its deadline or is
-// refused with [ErrQueueFull]; memory follows the bytes that really arrive.
+// refused with [ErrQueueFull]; memory follows the bytes that really arrive. [EngineConfig] bounds what all connections hold together, and how Clusters connect.
 package kio
