@@ -30,7 +30,7 @@ type Broker struct {
 	maxThrottle     time.Duration
 	versions        versionTable // the broker's; empty with Config.OpenRaw
 	pins            versionTable // Config.MaxVersions
-	openAnswers     uint64       // answers that opening took; 0 with Config.OpenRaw
+	openAnswers     uint32       // answers that opening took; 0 with Config.OpenRaw
 	authenticated   bool
 	session         *session // nil: authenticated for as long as the connection lives, or not at all
 
@@ -264,7 +264,7 @@ func (b *Broker) firstRequestHint(err error) string {
 	if b.openAnswers == 0 || b.authenticated || !hungUp(err) {
 		return ""
 	}
-	if s := b.conn.Stats(); s.Answered > b.openAnswers || s.Failed == 0 {
+	if s := b.conn.Stats(); s.Answered > uint64(b.openAnswers) || s.Failed == 0 {
 		return ""
 	}
 	return "the broker ended the connection at its first request: this listener probably wants SASL (Config.SASL)"

@@ -249,7 +249,7 @@ func (p *endpoint) ended(l *link, b *Broker) {
 // cameToNothing reports whether a connection that has ended did so soon, without an answer to anything but what opened it. A broker over its quota of connections looks like
 // that, and so does a proxy without its broker: connecting again at once, for ever, would be all that is left of the back-off.
 func (l *link) cameToNothing(soon time.Duration) bool {
-	return time.Since(l.opened) < soon && l.broker.conn.Stats().Answered <= l.broker.openAnswers
+	return time.Since(l.opened) < soon && l.broker.conn.Stats().Answered <= uint64(l.broker.openAnswers)
 }
 
 // setHold says how many connections of ClassShort are to be kept open.

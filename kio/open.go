@@ -114,7 +114,7 @@ func (d *dial) open(ctx context.Context, b *Broker, mechanisms []sasl.Mechanism)
 			return err
 		}
 	}
-	b.openAnswers = b.conn.Stats().Answered
+	b.openAnswers = uint32(b.conn.Stats().Answered) // a handful
 	if d.trace != nil {
 		d.trace.event("opened", "addr", d.addr, "sasl", name, "elapsed", time.Since(d.began))
 	}
