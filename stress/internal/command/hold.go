@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,18 +91,13 @@ func (o *holdOptions) run(ctx context.Context, live *report.Live, every time.Dur
 	if err != nil {
 		return nil, err
 	}
-	done := make(chan struct{})
-	var shower sync.WaitGroup
-	shower.Add(1)
-	go show(live, func() string { return report.HoldLine(h.Progress(), o.duration) }, every, done, &shower)
-	err = h.Open(ctx)
-	if err == nil {
-		h.Ask(ctx)
-	}
-	result := h.Close()
-	close(done)
-	shower.Wait()
-	live.Clear()
+	var result *hold.Result
+	showWhile(live, func() string { return report.HoldLine(h.Progress(), o.duration) }, every, func() {
+		if err = h.Open(ctx); err == nil {
+			h.Ask(ctx)
+		}
+		result = h.Close()
+	})
 	return result, err
 }
 

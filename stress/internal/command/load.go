@@ -150,19 +150,26 @@ func (o *options) run(ctx context.Context, live *report.Live, every time.Duratio
 	if err != nil {
 		return nil, err
 	}
+	var result *load.Result
+	showWhile(live, func() string { return report.Line(g.Progress(), o.duration) }, every, func() {
+		if err = g.Open(ctx); err == nil {
+			g.Drive(ctx)
+		}
+		result = g.Close()
+	})
+	return result, err
+}
+
+// showWhile shows the progress of work until that returns.
+func showWhile(live *report.Live, line func() string, every time.Duration, work func()) {
 	done := make(chan struct{})
 	var shower sync.WaitGroup
 	shower.Add(1)
-	go show(live, func() string { return report.Line(g.Progress(), o.duration) }, every, done, &shower)
-	err = g.Open(ctx)
-	if err == nil {
-		g.Drive(ctx)
-	}
-	result := g.Close()
+	go show(live, line, every, done, &shower)
+	work()
 	close(done)
 	shower.Wait()
 	live.Clear()
-	return result, err
 }
 
 // show shows the progress. Who starts it ends it by done and waits for it.
