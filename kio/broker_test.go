@@ -3,6 +3,8 @@ package kio_test
 import (
 	"encoding/binary"
 	"io"
+	"net"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -135,6 +137,13 @@ func (c *strictConn) serve() bool {
 			m := response.(*kmsg.MetadataResponse)
 			m.Topics = append(m.Topics, t)
 		}
+	case *kmsg.DescribeClusterRequest: // as a controller's listener answers it: there is one, and this is it
+		host, port, _ := net.SplitHostPort(c.peer.LocalAddr().String())
+		n, _ := strconv.Atoi(port)
+		self := kmsg.NewDescribeClusterResponseBroker()
+		self.NodeID, self.Host, self.Port = 1000, host, int32(n) //nolint:gosec // a port
+		d := response.(*kmsg.DescribeClusterResponse)
+		d.ClusterID, d.Brokers = "controllers", append(d.Brokers, self)
 	case *kmsg.HeartbeatRequest:
 		response.(*kmsg.HeartbeatResponse).ThrottleMillis = int32(c.throttle.Milliseconds())
 	}

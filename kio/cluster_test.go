@@ -422,3 +422,21 @@ func TestNodesAreReachedByTheirMappedAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestAListenerWithoutMetadataIsAskedByDescribeCluster(t *testing.T) {
+	cfg := config(t)
+	s := &strictBroker{versions: map[int16][2]int16{12: {0, 4}, 18: {0, 4}, 60: {0, 2}}} // as those of controllers (KIP-919)
+	addr := s.listen(t)
+	c := mustOpenCluster(t, []string{addr}, cfg)
+	if n := c.Nodes(); len(n) != 1 || n[0].ID != 1000 || n[0].Addr != addr || c.ID() != "controllers" {
+		t.Fatalf("nodes %+v of %q, want 1000 at %s", n, c.ID(), addr)
+	}
+	if err := beat(t.Context(), c, 1000); err != nil {
+		t.Error(err)
+	}
+	for _, r := range s.requests() {
+		if d, ok := r.(*kmsg.DescribeClusterRequest); ok && d.EndpointType != 2 {
+			t.Errorf("asked for endpoints of type %d, want 2, controllers", d.EndpointType)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 const (
 	DefaultMetadataMaxAge = 5 * time.Minute // as Kafka's own clients have it (metadata.max.age.ms)
 	DefaultConnsPerClass  = 1
-	DefaultMaxConns       = int(numClasses)
 	DefaultIdleTimeout    = 9 * time.Minute // as Kafka's own clients have it: below the brokers' 10 (connections.max.idle.ms)
 	DefaultBackoff        = 50 * time.Millisecond
 	DefaultMaxBackoff     = 5 * time.Second

@@ -129,8 +129,8 @@ func (c *Cluster) drain(ctx context.Context, first bool) error {
 	return failed
 }
 
-// Close cuts: requests in flight and those that wait for a connection end with an error that matches net.ErrClosed. It is idempotent, always returns nil, and
-// returns when everything is gone; in a callback of Submit, where it would wait for itself, it does nothing but return an error.
+// Close cuts: requests in flight and those that wait for a connection end with an error that matches net.ErrClosed. It is idempotent, returns nil, and
+// returns when everything is gone. Only in a callback of Submit, where it would wait for itself, it changes nothing and returns an error.
 func (c *Cluster) Close() error {
 	if c.engine.loops.OnLoop() {
 		return &Error{Op: "close cluster", Code: CodeInvalidArgument, Err: loop.ErrOnLoop}

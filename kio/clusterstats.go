@@ -33,7 +33,7 @@ func (s NodeState) String() string {
 	}
 }
 
-// ClusterStats is a snapshot of a Cluster.
+// ClusterStats is a snapshot of a Cluster. Sums over nodes are over those of today: they fall when one leaves, and so do those of a node whose address changes.
 type ClusterStats struct {
 	ID         string
 	Controller int32       // -1: not known

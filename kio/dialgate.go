@@ -8,7 +8,7 @@ import (
 // dialGate lets the connection attempts of all Clusters on an engine through: so many at a time, and so many a second. An attempt that waits is an element of a
 // queue and has no goroutine. Safe for concurrent use.
 //
-// Attempts at addresses where the last one failed after it had kept its place for long stand behind the others and get at most half of the places, so that
+// Attempts at addresses where the last one failed after it had kept its place for long stand behind the others and get few of the places while those wait (slowTurn, slowPlaces), half of them else, so that
 // brokers which accept and say nothing cannot keep the others from coming back. One that was refused at once is none of these: it costs next to nothing, and is
 // what a broker that restarts looks like.
 type dialGate struct {
