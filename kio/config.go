@@ -120,6 +120,13 @@ type Config struct {
 	// pay, and bounds what that can waste; negative is never. It has an effect on DriverEpoll only. See DESIGN.md, "Busy polling", for its price.
 	BusyPoll time.Duration
 
+	// WakeDelay is for how long answers may be left lying, so that one wake-up of the connection's event loop brings several, and the requests that follow leave
+	// together: 0 or less is not at all. It spares CPU where many requests are in flight on few connections and each takes milliseconds, and costs latency: up
+	// to WakeDelay, and up to a quarter of the round trips that the connection has just measured. It has no effect with few requests in flight, with fast answers, nor
+	// while something is in flight on another connection of the loop that does not allow it (Dial's never do): give such connections an
+	// Engine of their own. It has an effect on DriverEpoll only. See DESIGN.md, "Moderated wake-ups", for its price.
+	WakeDelay time.Duration
+
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
 	// MapAddr gives the address to connect to in place of a broker's, for tunnels, port forwarding and NAT; nil changes nothing. It is called once for each dial, on
@@ -205,9 +212,10 @@ func (c *Config) dialConfig() loop.DialConfig {
 			MaxStall:        c.MaxStall,
 			RefuseWhenFull:  c.RefuseWhenFull,
 		},
-		TLS:      c.TLS,
-		BusyPoll: c.BusyPoll,
-		Resolver: c.Resolver,
-		Dialer:   c.Dialer,
+		TLS:       c.TLS,
+		BusyPoll:  c.BusyPoll,
+		WakeDelay: c.WakeDelay,
+		Resolver:  c.Resolver,
+		Dialer:    c.Dialer,
 	}
 }

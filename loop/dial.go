@@ -23,6 +23,10 @@ type DialConfig struct {
 	// BusyPoll is how long the connection's loop polls without sleeping while it expects an answer on it: 0 is automatic, negative never.
 	// It has an effect on DriverEpoll only.
 	BusyPoll time.Duration
+	// WakeDelay is for how long the answers of a Conn may be left lying, so that one wake-up of its loop brings several: 0 or less is not at all. They never are for
+	// longer than a quarter of the connection's recent round trips, nor while something is in flight on a connection of the same loop that does not allow it:
+	// a Stream, one with BusyPoll > 0, one without WakeDelay. It has an effect on DriverEpoll only.
+	WakeDelay time.Duration
 	// Resolver looks names up; nil is net.DefaultResolver.
 	Resolver *net.Resolver
 	// TLS makes Dial and DialStream speak TLS; nil is plaintext. Where ServerName is empty it is the host of the address, before any look-up. Connections of the same
@@ -78,7 +82,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 // newConn makes a connection that is not on a loop yet.
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: e.shared(profile{limits, cfg.BusyPoll}), opened: now(), timerAt: never, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	c := &Conn{engine: e, addr: addr, limits: e.shared(profile{limits, cfg.BusyPoll, cfg.WakeDelay}), opened: now(), timerAt: never, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
 	if to := cfg.destination(addr); to != addr {
 		c.to = &to
 	}

@@ -140,7 +140,8 @@ func (e *Engine) register(o opened, s sink) error {
 // profile is what connections of the same configuration have in common. Immutable.
 type profile struct {
 	Limits
-	busyPoll time.Duration // DialConfig.BusyPoll
+	busyPoll  time.Duration // DialConfig.BusyPoll
+	wakeDelay time.Duration // DialConfig.WakeDelay
 }
 
 // shared is the one copy of l that connections point to.

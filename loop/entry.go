@@ -32,10 +32,11 @@ type entry struct {
 	raw      bool // request and answer have no header: see AheadRaw
 	oneWay   bool // while waiting: goes to oneWay, not to inFlight
 	charged  bool // while waiting: counted in the engine's budget already
+	lined    bool // it has waited for room: begun says nothing of the peer
 
 	id       frame.CorrelationID // on the wire
 	callerID frame.CorrelationID // in the caller's header, given back in the answer
-	begun    int64               // not by Submit, which spares itself the clock
+	begun    int64               // by Submit only now and then: the clock costs time
 	deadline int64
 	start    uint64 // offsets of the frame in the stream of all bytes ever queued on the connection
 	end      uint64

@@ -114,11 +114,19 @@ type epollLoop struct {
 	events [turnEvents]syscalls.EpollEvent
 	buf    []byte
 	spin   spinner
+	alarm  alarm
+
+	moderator moderator
+	rested    bool    // this turn follows a rest
+	kept      []*Conn // to be flushed at the end of this turn, which follows a rest
+	clock     int64   // when the events of this turn were found; 0 if nobody has looked
 
 	stopping atomic.Bool
 	sleeping atomic.Bool // the loop is, or is about to be, asleep: who posts has to wake it
+	resting  atomic.Bool // and sockets do not wake it
 
 	wakes   atomic.Int64 // system calls that woke it
+	rests   atomic.Int64 // times that it rested
 	waiting atomic.Bool  // posted is not empty
 
 	mu     sync.Mutex
@@ -148,6 +156,10 @@ func newEpollLoop(d *epollDriver) (*epollLoop, error) {
 		_ = syscalls.Close(wakefd)
 		return nil, err
 	}
+	if err := l.alarm.init(); err != nil {
+		l.release()
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -155,6 +167,7 @@ func newEpollLoop(d *epollDriver) (*epollLoop, error) {
 func (l *epollLoop) release() {
 	_ = syscalls.Close(l.wakefd)
 	l.sleep.close()
+	l.alarm.close()
 }
 
 // run is the loop. Started by startEpoll, ended by stop, which waits for it.
@@ -181,6 +194,13 @@ func (l *epollLoop) run(ready *sync.WaitGroup) {
 
 // wait gives the events of the next turn. It returns 0 when a function was posted.
 func (l *epollLoop) wait() int {
+	if l.rested {
+		l.rested = false
+		l.flushKept()
+		if n := l.rest(false); n > 0 { // without a look: the few that have come meanwhile can wait for the others
+			return n
+		}
+	}
 	n, err := syscalls.EpollPoll(l.epfd, l.events[:])
 	if n > 0 {
 		l.ready()
@@ -191,6 +211,9 @@ func (l *epollLoop) wait() int {
 	}
 	// Those whom the last turn has answered run now, on this very P, and write their next requests: what these bring may be there soon.
 	runtime.Gosched()
+	if n = l.rest(true); n > 0 {
+		return n
+	}
 	for l.spin.again(now()) {
 		if n, _ = syscalls.EpollPoll(l.epfd, l.events[:]); n > 0 {
 			l.ready()
@@ -220,8 +243,10 @@ func (l *epollLoop) wait() int {
 
 // ready tells the spinner of events; a loop that is never idle reads no clock.
 func (l *epollLoop) ready() {
+	l.clock = 0
 	if l.spin.waiting {
-		l.spin.event(now())
+		l.clock = now()
+		l.spin.event(l.clock)
 	}
 }
 
@@ -275,6 +300,10 @@ func (l *epollLoop) post(f func()) {
 func (l *epollLoop) wake() {
 	if l.sleeping.CompareAndSwap(true, false) {
 		l.wakes.Add(1)
+		if l.resting.Load() {
+			l.alarm.ring()
+			return
+		}
 		_ = syscalls.EventfdSignal(l.wakefd)
 	}
 }
@@ -306,7 +335,12 @@ func (l *epollLoop) runPosted() bool {
 }
 
 // hot implements pollingLoop.
-func (l *epollLoop) hot(delta int64) { l.spin.inFlight.Add(delta) }
+func (l *epollLoop) hot(delta int64) {
+	l.spin.inFlight.Add(delta)
+	if delta >= oneHurried && l.resting.Load() {
+		l.wake()
+	}
+}
 
 // expect implements pollingLoop.
 func (l *epollLoop) expect(budget time.Duration) {

@@ -54,6 +54,9 @@ func (c *epollConn) read(l *epollLoop) {
 		}
 		l.spin.served(c.poll.budget)
 		more := n == len(into)
+		if more {
+			l.moderator.full()
+		}
 		if direct {
 			if !c.sink.filled(n) {
 				c.end(nil)
@@ -129,9 +132,6 @@ func (c *epollConn) post(f func()) { c.loop.post(f) }
 // polling implements registration.
 func (c *epollConn) polling(budget time.Duration) *polling {
 	c.poll = polling{loop: c.loop, budget: budget}
-	if budget < 0 {
-		return nil
-	}
 	return &c.poll
 }
 

@@ -83,6 +83,8 @@ func (d *epollDriver) await(ctx context.Context, c *epollConn) error {
 	if err != nil {
 		return err
 	}
+	c.loop.hot(oneHurried)
+	defer c.loop.hot(-oneHurried)
 	select {
 	case <-c.connecting:
 		return nil

@@ -33,3 +33,11 @@ func Stalling(s *Stream) bool {
 	defer s.mu.Unlock()
 	return s.stalling
 }
+
+// Rests is how often the loops have rested so that answers gather.
+func Rests(e *Engine) int64 {
+	if d, ok := e.driver.(interface{ rested() int64 }); ok {
+		return d.rested()
+	}
+	return 0
+}

@@ -8,13 +8,19 @@ import (
 // polling is a connection's say in its loop's busy polling.
 type polling struct {
 	loop   pollingLoop
-	budget time.Duration // as DialConfig.BusyPoll has it; never negative where the connection tells of its requests
+	budget time.Duration // as DialConfig.BusyPoll has it
+	patience
 }
 
 // pollingLoop is a loop that can poll.
 type pollingLoop interface {
-	// hot counts the connections with something in flight.
+	// hot adds up the weights of the connections with something in flight.
 	hot(delta int64)
+	// answered tells of n answers on a connection with this patience, and gives the instant at which they were found; 0 if nobody has looked at the
+	// clock. Only on the loop.
+	answered(n int, allows time.Duration) int64
+	// keep takes over to flush the connection, whose writer the loop is, when those have run whom it has just answered; false if it does not. Only on the loop.
+	keep(c *Conn) bool
 	// expect wakes the loop, if it sleeps, to poll for as long as budget.
 	expect(budget time.Duration)
 }
@@ -25,13 +31,26 @@ func (p *polling) set(inFlight bool) {
 		return
 	}
 	if !inFlight {
-		p.loop.hot(-1)
+		p.loop.hot(-p.weight())
 		return
 	}
-	p.loop.hot(1)
+	p.loop.hot(p.weight())
 	if p.budget > 0 {
 		p.loop.expect(p.budget)
 	}
+}
+
+// weight is what the connection adds to the sum of those with something in flight: 1 if it may be polled for, and oneHurried if its answers may not be left
+// lying.
+func (p *polling) weight() int64 {
+	var w int64
+	if p.budget >= 0 {
+		w = 1
+	}
+	if p.allows == 0 { // as with all that have an explicit budget
+		w += oneHurried
+	}
+	return w
 }
 
 const (
@@ -59,7 +78,7 @@ const (
 
 // spinner decides for one loop when to poll without sleeping. Its methods belong to the loop's goroutine, but for the atomic fields.
 type spinner struct {
-	inFlight atomic.Int64 // connections with something in flight
+	inFlight atomic.Int64 // the sum of the weights of connections with something in flight
 	wanted   atomic.Int64 // a budget that a caller asks for while the loop sleeps
 
 	// Of the wait that is being measured.
@@ -85,6 +104,12 @@ type spinner struct {
 	miss atomic.Int64 // nanoseconds spent on polls that ended without one
 }
 
+// hot is the number of connections with something in flight that may be polled for.
+func (s *spinner) hot() int { return int(int32(s.inFlight.Load())) }
+
+// hurried reports whether something is in flight whose answer may not be left lying.
+func (s *spinner) hurried() bool { return s.inFlight.Load() >= oneHurried }
+
 func (s *spinner) start(t int64) {
 	s.expected = autoPollWait
 	s.credit = wasteCredit
@@ -109,7 +134,7 @@ func (s *spinner) again(t int64) bool {
 		s.spent += min(t-s.last, int64(pollStep))
 	}
 	s.last = t
-	if t < s.limit && (s.inFlight.Load() > 0 || t < s.began+int64(pollGrace)) {
+	if t < s.limit && (s.hot() > 0 || t < s.began+int64(pollGrace)) {
 		return true
 	}
 	s.giveUp(t)
@@ -124,7 +149,7 @@ func (s *spinner) begin(t int64) {
 	switch {
 	case budget > 0:
 		s.limit = t + int64(budget)
-	case (s.automatic || s.inFlight.Load() > 0) && s.inFlight.Load() <= autoPollConns:
+	case (s.automatic || s.hot() > 0) && s.hot() <= autoPollConns:
 		s.credit = min(s.credit+time.Duration(t-s.refilled)/wasteShare, wasteCredit)
 		s.refilled = t
 		d := min(2*s.expected+pollGrace, autoPollMax)

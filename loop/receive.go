@@ -147,10 +147,13 @@ func (c *Conn) deliver(batch []answer) bool {
 		}
 		callbacks = callbacks || a.e != nil && a.e.done != nil
 	}
+	c.learnLocked(batch)
 	if c.waiting.n > 0 {
 		c.promoteLocked()
 	}
-	write := !c.writing && (callbacks || c.head != nil)
+	// Several callers at once ask again at once: the loop stays the writer until they have.
+	kept := len(batch) > 1 && !callbacks && !c.writing && c.polling != nil && c.polling.loop.keep(c)
+	write := !c.writing && (kept || callbacks || c.head != nil)
 	if write {
 		c.writing = true // and flush tells the loop whether it is still hot
 	} else {
@@ -168,7 +171,7 @@ func (c *Conn) deliver(batch []answer) bool {
 			c.end(e, batch[i].frame)
 		}
 	}
-	if write {
+	if write && !kept {
 		c.flush()
 	}
 	return !ask

@@ -94,11 +94,17 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 		return nil
 	}
 	c.counters.requests++
+	if c.nextID%submitSample == 0 {
+		e.begun = now()
+	}
 	c.enqueueLocked(e, request)
 	c.armLocked(e.deadline)
 	c.writeUnlock(false)
 	return nil
 }
+
+// submitSample is how many requests of Submit there are to one whose round trip is timed.
+const submitSample = 16
 
 // refuse unlocks and gives back an entry that was not accepted.
 func (c *Conn) refuse(e *entry, op string, err error) error {
@@ -235,7 +241,7 @@ func (c *Conn) quitLineLocked(e *entry) {
 
 // waitLocked puts a request into the line.
 func (c *Conn) waitLocked(e *entry) {
-	e.state = entryWaiting
+	e.state, e.lined = entryWaiting, true
 	c.counters.requests++
 	c.waiting.pushBack(e)
 	c.armLocked(e.deadline)

@@ -1,0 +1,83 @@
+//go:build linux
+
+package loop
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestAnAlarmRingsAfterItsTime(t *testing.T) {
+	var a alarm
+	if err := a.init(); err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	for _, d := range []time.Duration{100 * time.Microsecond, 3 * time.Millisecond} {
+		began := time.Now()
+		a.set(d)
+		a.wait()
+		if took := time.Since(began); took < d {
+			t.Errorf("waited %v, want %v", took, d)
+		}
+	}
+	// Times that are over before the goroutine parks must not be missed.
+	for i := range 20000 {
+		a.set(time.Duration(i%10) * time.Microsecond)
+		a.wait()
+	}
+}
+
+func TestAnAlarmCanBeRungEarlier(t *testing.T) {
+	var a alarm
+	if err := a.init(); err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	for range 2000 { // rings before, during and after the beginning of the wait
+		a.set(time.Hour)
+		var rung sync.WaitGroup
+		rung.Go(a.ring)
+		a.wait()
+		rung.Wait()
+	}
+}
+
+// restless is a loop without a goroutine that would rest for minutes.
+func restless(t *testing.T) *epollLoop {
+	t.Helper()
+	l, err := newEpollLoop(&epollDriver{stopped: make(chan struct{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.release)
+	l.moderator = moderator{began: now() + int64(time.Hour), gap: time.Minute, allowed: 10 * time.Minute, allows: 10 * time.Minute}
+	return l
+}
+
+func TestARestEnds(t *testing.T) {
+	for name, end := range map[string]func(l *epollLoop){
+		"when a function is posted":                     func(l *epollLoop) { l.post(func() {}) },
+		"when a connection must not wait":               func(l *epollLoop) { l.hot(oneHurried) },
+		"when a connection wants to be polled for":      func(l *epollLoop) { l.expect(time.Millisecond) },
+		"when the engine stops":                         func(l *epollLoop) { l.stopping.Store(true); l.wake() },
+		"when a connection must not wait and is polled": func(l *epollLoop) { l.hot(oneHurried + 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := restless(t)
+			done := make(chan struct{})
+			go func() { // ends with the rest; the test waits for it
+				l.rest(true)
+				close(done)
+			}()
+			untilAsleep(t, l)
+			end(l)
+			select {
+			case <-done:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the loop rests on")
+			}
+		})
+	}
+}
