@@ -59,6 +59,10 @@ func TestTheTableComparesWithTheBestPeer(t *testing.T) {
 	if tab.missed() != 1 {
 		t.Error("the target was not missed")
 	}
+	of(oursDelay, 12)
+	if goals := tab.goals(); len(goals) != 2 || goals[1].own != oursDelay || tab.missed() != 1 {
+		t.Errorf("with a second one of ours, the goals are %+v", goals)
+	}
 }
 
 func TestMeasureCountsAndEndsWithAnError(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 	oursRaw   = "kafkaio/raw"   // RoundTrip of bytes in place of Request
 	oursNever = "kafkaio/never" // without busy polling
 	oursGnet  = "kafkaio/gnet"  // on the gnet driver
+	oursDelay = "kafkaio/delay" // with moderated wake-ups
 	franzGo   = "franz-go"
 	sarama    = "sarama"
 	kafkaGo   = "kafka-go"
@@ -32,7 +33,7 @@ const (
 // usualPeers are those of a full run.
 var (
 	usualPeers = []string{ours, oursRaw, franzGo, sarama, kafkaGo}
-	allPeers   = append(slices.Clone(usualPeers), oursNever, oursGnet)
+	allPeers   = append(slices.Clone(usualPeers), oursNever, oursGnet, oursDelay)
 )
 
 func isOurs(peer string) bool { return strings.HasPrefix(peer, ours) }

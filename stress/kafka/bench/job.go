@@ -46,6 +46,7 @@ var openers = map[string]func(context.Context, job) (*client, error){
 	oursRaw:   openOursRaw,
 	oursNever: openOurs,
 	oursGnet:  openOurs,
+	oursDelay: openOurs,
 	franzGo:   openFranzGo,
 	sarama:    openSarama,
 	kafkaGo:   openKafkaGo,

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"kafkaio/kio"
 )
+
+// wakeDelay is longer than a quarter of most round trips, so that these are what bounds it.
+const wakeDelay = 2 * time.Millisecond
 
 // dialOurs opens the connections of a job.
 func dialOurs(ctx context.Context, j job) ([]*kio.Broker, error) {
@@ -19,6 +23,8 @@ func dialOurs(ctx context.Context, j job) ([]*kio.Broker, error) {
 	switch j.peer {
 	case oursNever:
 		cfg.BusyPoll = -1
+	case oursDelay:
+		cfg.WakeDelay = wakeDelay
 	case oursGnet:
 		e, err := kio.NewEngine(kio.EngineConfig{Driver: kio.DriverGnet}) // lives as long as the process
 		if err != nil {

@@ -100,6 +100,7 @@ func (t *table) line(c cell) []string {
 // goal is one row's target.
 type goal struct {
 	row     row
+	own     string
 	ratio   float64
 	against string
 }
@@ -108,10 +109,12 @@ type goal struct {
 func (t *table) goals() []goal {
 	var all []goal
 	for _, r := range t.rows {
-		own := median(t.values(cell{r, ours}, cpuMicros))
 		who, best := t.best(r)
-		if r.listener == cluster.Plaintext && r.shape.callers == targetCallers && own > 0 && best > 0 {
-			all = append(all, goal{r, own / best, who})
+		for _, name := range []string{ours, oursDelay} {
+			own := median(t.values(cell{r, name}, cpuMicros))
+			if r.listener == cluster.Plaintext && r.shape.callers == targetCallers && own > 0 && best > 0 {
+				all = append(all, goal{r, name, own / best, who})
+			}
 		}
 	}
 	return all
@@ -124,7 +127,7 @@ func (t *table) targets() []string {
 		if g.ratio > target {
 			verdict = "MISSED"
 		}
-		all = append(all, fmt.Sprintf("target %s: %v: %.2f of %s, wanted at most %.2f", verdict, g.row, g.ratio, g.against, target))
+		all = append(all, fmt.Sprintf("target %s: %v: %s %.2f of %s, wanted at most %.2f", verdict, g.row, g.own, g.ratio, g.against, target))
 	}
 	return all
 }
