@@ -66,10 +66,11 @@ func (q *queue) turn() {
 	q.ask(n)
 }
 
-func (q *queue) run(callers int, d time.Duration) {
+// run lasts a second.
+func (q *queue) run(callers int) {
 	q.busy = 10 * time.Microsecond
 	q.ask(callers)
-	for q.t < int64(d) {
+	for q.t < int64(time.Second) {
 		q.turn()
 	}
 }
@@ -93,7 +94,7 @@ func TestRestsBringAnswersTogetherWhereManyWait(t *testing.T) {
 		{"64 callers, 5 ms away", 64, steady(25 * time.Microsecond), 5 * time.Millisecond, 8},
 	} {
 		q := &queue{service: tt.service, far: tt.far, patience: patience{limit: 2 * time.Millisecond}}
-		q.run(tt.callers, time.Second)
+		q.run(tt.callers)
 		if q.rests == 0 || float64(q.gained)/float64(q.rests) < tt.answers {
 			t.Errorf("%s: %d rests brought %d answers, want %v each on average", tt.name, q.rests, q.gained, tt.answers)
 		}
@@ -115,7 +116,7 @@ func TestAnAnswerLiesNoLongerThanItsShare(t *testing.T) {
 			},
 		} {
 			q := &queue{service: service, patience: patience{limit: limit}}
-			q.run(64, time.Second)
+			q.run(64)
 			if q.rests == 0 {
 				t.Errorf("%s: never rested", name)
 			}
@@ -134,7 +135,7 @@ func TestAnAnswerLiesNoLongerThanItsShare(t *testing.T) {
 func TestAQueueThatIsNeverEmptyLosesNoThroughput(t *testing.T) {
 	rate := func(limit time.Duration) int {
 		q := &queue{service: steady(80 * time.Microsecond), patience: patience{limit: limit}}
-		q.run(64, time.Second)
+		q.run(64)
 		return q.answers
 	}
 	if without, with := rate(0), rate(2*time.Millisecond); with < without-64 {
@@ -160,7 +161,7 @@ func TestThereIsNoRest(t *testing.T) {
 		{"where less is allowed than a wake-up costs", 64, 80 * time.Microsecond, 0, minRest - 1},
 	} {
 		q := &queue{service: steady(tt.service), far: tt.far, patience: patience{limit: tt.limit}}
-		q.run(tt.callers, time.Second)
+		q.run(tt.callers)
 		if q.rests > 0 {
 			t.Errorf("%s: %d rests", tt.name, q.rests)
 		}
