@@ -11,7 +11,7 @@ import (
 )
 
 // wakeDelay is longer than a quarter of most round trips, so that these are what bounds it.
-const wakeDelay = 2 * time.Millisecond
+const wakeDelay = 5 * time.Millisecond
 
 // dialOurs opens the connections of a job.
 func dialOurs(ctx context.Context, j job) ([]*kio.Broker, error) {

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"kafkaio/stress/internal/yardstick"
 	"kafkaio/stress/peers/internal/report"
 	"kafkaio/stress/peers/internal/work"
-	"kafkaio/stress/peers/yardstick"
 )
 
 // parent runs the measurements. One goroutine at a time.
@@ -156,7 +156,7 @@ func (p *parent) once(ctx context.Context, k report.Key, w work.Work, addrs []st
 	case isC && p.yardstick == "":
 		return work.Result{Error: p.noC, Unavailable: true}
 	case isC:
-		cmd = exec.CommandContext(ctx, p.yardstick, yardstick.Args(mode, w, d, w.Frame(), addrs)...)
+		cmd = exec.CommandContext(ctx, p.yardstick, yardstickRun(mode, w, d, addrs).Args()...)
 	default:
 		cmd = exec.CommandContext(ctx, p.self, "-child", "-work", w.Name, "-peer", k.Peer,
 			"-addr", strings.Join(addrs, ","), "-window", d.Window.String(), "-warmup", d.WarmUp.String(), "-tls", p.tlsDir)
@@ -171,11 +171,7 @@ func (p *parent) once(ctx context.Context, k report.Key, w work.Work, addrs []st
 		return work.Result{Error: fmt.Sprintf("%v: %s", err, lastLine(stderr.String()))}
 	}
 	if isC {
-		r, err := yardstick.Parse(stdout.Bytes())
-		if err != nil {
-			r.Error = err.Error()
-		}
-		return r
+		return yardstickResult(stdout.Bytes())
 	}
 	var r work.Result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
@@ -187,6 +183,22 @@ func (p *parent) once(ctx context.Context, k report.Key, w work.Work, addrs []st
 func lastLine(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return lines[len(lines)-1]
+}
+
+// yardstickRun is a work as the C program does it.
+func yardstickRun(mode string, w work.Work, d work.Durations, addrs []string) yardstick.Run {
+	return yardstick.Run{Mode: mode, Count: max(w.Conns, w.Callers), Frame: w.Frame(), Addrs: addrs, WarmUp: d.WarmUp, Window: d.Window}
+}
+
+func yardstickResult(out []byte) work.Result {
+	r, err := yardstick.Parse(out)
+	if err != nil {
+		return work.Result{Error: err.Error()}
+	}
+	return work.Result{
+		Requests: r.Requests, Seconds: r.Seconds, CPUSeconds: r.CPUSeconds, AnswerBytes: r.AnswerBytes,
+		Samples: r.Samples, P50: r.P50, P99: r.P99, P999: r.P999, Max: r.Max,
+	}
 }
 
 // estimate is how long a run takes, with what a child needs to start and to

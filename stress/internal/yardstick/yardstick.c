@@ -10,6 +10,9 @@
 //	epoll-many  COUNT connections with one request in flight each, one thread
 //	epoll-pipe  one connection with COUNT requests in flight; as many requests
 //	            as a read brought answers go out in one write
+//	rest-many   as epoll-many, and
+//	rest-pipe   as epoll-pipe, but asleep for a millisecond before each look,
+//	            so that one wake-up finds several answers
 //	rawread     one connection, one request in flight, blocking reads into
 //	            one buffer: for answers of a megabyte
 //
@@ -38,6 +41,7 @@ static size_t frame_len;
 static size_t answer_len; // with the size prefix
 static char *buffer;
 static double seconds, warmup;
+static int rests;
 
 static void die(const char *what) {
 	fprintf(stderr, "yardstick: %s: %s\n", what, errno ? strerror(errno) : "unexpected");
@@ -216,6 +220,13 @@ struct conn {
 	int64_t sent;
 };
 
+// rest lets answers gather.
+static void rest(void) {
+	struct timespec t = {.tv_nsec = 1000000};
+	if (rests)
+		nanosleep(&t, NULL);
+}
+
 static void many(struct conn *c, int n) {
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	if (ep < 0)
@@ -233,6 +244,7 @@ static void many(struct conn *c, int n) {
 	}
 	static struct epoll_event events[1024];
 	while (running(t = now_ns())) {
+		rest();
 		int k = epoll_wait(ep, events, 1024, 100);
 		if (k < 0 && errno != EINTR)
 			die("epoll_wait");
@@ -273,6 +285,7 @@ static void pipe_one(int fd, int depth) {
 	size_t got = 0;
 	int head = 0;
 	while (running(t)) {
+		rest();
 		int k = epoll_wait(ep, &e, 1, 100);
 		if (k < 0 && errno != EINTR)
 			die("epoll_wait");
@@ -324,15 +337,18 @@ int main(int argc, char **argv) {
 	if (answer_len > BUFFER)
 		die("answer too large");
 
+	if (!strncmp(mode, "rest-", 5))
+		rests = 1;
+
 	if (!strcmp(mode, "spin")) {
 		one_in_flight(fd, MSG_DONTWAIT, 64 << 10);
 	} else if (!strcmp(mode, "block")) {
 		one_in_flight(fd, 0, 64 << 10);
 	} else if (!strcmp(mode, "rawread")) {
 		one_in_flight(fd, 0, 0);
-	} else if (!strcmp(mode, "epoll-pipe")) {
+	} else if (!strcmp(mode, "epoll-pipe") || !strcmp(mode, "rest-pipe")) {
 		pipe_one(fd, count);
-	} else if (!strcmp(mode, "epoll-many")) {
+	} else if (!strcmp(mode, "epoll-many") || !strcmp(mode, "rest-many")) {
 		struct conn *c = calloc((size_t)count, sizeof *c);
 		if (!c)
 			die("calloc");

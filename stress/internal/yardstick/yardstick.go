@@ -16,8 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"kafkaio/stress/peers/internal/work"
 )
 
 //go:embed yardstick.c
@@ -43,18 +41,49 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return bin, nil
 }
 
-// Args is the command line of a mode for a work. frame is the request with
-// its size prefix.
-func Args(mode string, w work.Work, d work.Durations, frame []byte, addrs []string) []string {
+// Modes of the program, as the comment at its beginning explains them.
+const (
+	Spin      = "spin"
+	Block     = "block"
+	EpollMany = "epoll-many"
+	EpollPipe = "epoll-pipe"
+	RestMany  = "rest-many"
+	RestPipe  = "rest-pipe"
+	RawRead   = "rawread"
+)
+
+// Run is one measurement.
+type Run struct {
+	Mode   string
+	Count  int    // of connections, or of requests in flight
+	Frame  []byte // the request with its size prefix
+	Addrs  []string
+	WarmUp time.Duration // done but not counted
+	Window time.Duration
+}
+
+// Args is the command line of a run.
+func (r Run) Args() []string {
 	sec := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
-	return append([]string{
-		mode, sec(d.Window), sec(d.WarmUp), strconv.Itoa(max(w.Conns, w.Callers)), hex.EncodeToString(frame),
-	}, addrs...)
+	return append([]string{r.Mode, sec(r.Window), sec(r.WarmUp), strconv.Itoa(r.Count), hex.EncodeToString(r.Frame)}, r.Addrs...)
+}
+
+// Result is what a run has measured: the line that the program prints.
+type Result struct {
+	Requests    uint64  `json:"requests"`
+	Seconds     float64 `json:"seconds"`
+	CPUSeconds  float64 `json:"cpu_seconds"` // user and system
+	Samples     uint64  `json:"samples"`
+	P50         float64 `json:"p50_us"`
+	P99         float64 `json:"p99_us"`
+	P999        float64 `json:"p999_us"`
+	Max         float64 `json:"max_us"`
+	AnswerBytes int     `json:"answer_bytes"` // size of an answer with its prefix
 }
 
 // Parse reads the program's line.
-func Parse(out []byte) (work.Result, error) {
-	var r work.Result
+func Parse(out []byte) (Result, error) {
+	var r Result
 	if err := json.Unmarshal(bytes.TrimSpace(out), &r); err != nil {
 		return r, fmt.Errorf("yardstick printed %q: %w", strings.TrimSpace(string(out)), err)
 	}
