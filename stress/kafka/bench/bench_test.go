@@ -9,13 +9,13 @@ import (
 	"kafkaio/stress/kafka/internal/cluster"
 )
 
-func TestAFullRunIsBelowTenMinutes(t *testing.T) {
+func TestAFullRunIsBelowAQuarterOfAnHour(t *testing.T) {
 	o, err := parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := len(rows(o.listeners, o.apis, o.shapes)) * len(o.peers) * o.rounds
-	if took := time.Duration(n) * (o.warmUp + o.length + startUp); took > 10*time.Minute {
+	n := len(cells(rows(o.listeners, o.apis, o.shapes), o.peers)) * o.rounds
+	if took := time.Duration(n) * (o.warmUp + o.length + startUp); took > 15*time.Minute {
 		t.Errorf("%d measurements take %v", n, took)
 	}
 }
@@ -62,6 +62,108 @@ func TestTheTableComparesWithTheBestPeer(t *testing.T) {
 	of(oursDelay, 12)
 	if goals := tab.goals(); len(goals) != 2 || goals[1].own != oursDelay || tab.missed() != 1 {
 		t.Errorf("with a second one of ours, the goals are %+v", goals)
+	}
+}
+
+func TestOnlyClientsOnAsManyConnectionsAreRivals(t *testing.T) {
+	shared, own := shape{1, 64}, shape{64, 64}
+	for _, c := range []struct {
+		peer   string
+		shape  shape
+		rivals bool
+		name   string
+	}{
+		{franzGo, shared, true, "franz-go"},
+		{kafkaGo, shared, false, "kafka-go (64 conns)"},
+		{kafkaGo, own, true, "kafka-go"},
+		{kafkaGoConn, shared, true, "kafka-go/conn"},
+		{cEpoll, own, false, "c-epoll"},
+		{oursSubmit, own, false, "kafkaio/submit"},
+	} {
+		r := row{cluster.Plaintext, apiMetadata, c.shape}
+		tab := table{rows: []row{r}, peers: []string{c.peer}, results: map[cell][]result{}}
+		tab.add(cell{r, c.peer}, result{Requests: 1, Seconds: 1, CPUSeconds: 1e-6})
+		if best, _ := tab.best(r); (best != "") != c.rivals {
+			t.Errorf("%v with %v: best is %q", c.peer, c.shape, best)
+		}
+		if got := tab.line(cell{r, c.peer})[3]; got != c.name {
+			t.Errorf("%v with %v is called %q, want %q", c.peer, c.shape, got, c.name)
+		}
+	}
+}
+
+func TestCellsLeavesOutWhatCannotBeDone(t *testing.T) {
+	all := cells(rows([]string{cluster.Plaintext, cluster.SASLSSL}, allAPIs, []shape{{1, 1}, {1, 64}, {8, 64}, {64, 64}}), allPeers)
+	has := map[string]bool{}
+	for _, c := range all {
+		has[c.String()] = true
+	}
+	for name, want := range map[string]bool{
+		"PLAINTEXT Fetch 1x64 kafka-go/conn":   false,
+		"SASL_SSL Metadata 1x64 c-epoll":       false,
+		"PLAINTEXT Metadata 8x64 c-epoll":      false,
+		"PLAINTEXT Metadata 1x1 kafkaio/delay": false,
+		"PLAINTEXT Fetch 1x1 c-rest":           false,
+		"PLAINTEXT Produce 1x64 kafka-go/conn": true,
+		"PLAINTEXT Metadata 1x64 c-rest":       true,
+		"PLAINTEXT Metadata 64x64 c-epoll":     true,
+		"SASL_SSL Fetch 64x64 kafkaio/delay":   true,
+		"PLAINTEXT Fetch 1x1 kafka-go":         true,
+	} {
+		if has[name] != want {
+			t.Errorf("%s: %v, want %v", name, has[name], want)
+		}
+	}
+}
+
+func TestAnAskerAsksUntilTheEnd(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		name   string
+		refuse error // of submit, the third time
+		answer error // the third
+		stop   bool  // the third time
+		count  int64
+	}{
+		{name: "stopped", stop: true, count: 3},
+		{name: "refused", refuse: broken, count: 2},
+		{name: "failed", answer: broken, count: 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &window{}
+			w.phase.Store(measuring)
+			ends, asked := 0, 0
+			var pending func(error)
+			a := &asker{window: w, end: func() { ends++ }}
+			a.done = a.answered
+			a.submit = func(done func(error)) error {
+				asked++
+				if asked == 3 && c.refuse != nil {
+					return c.refuse
+				}
+				pending = done
+				return nil
+			}
+			a.ask()
+			for pending != nil {
+				done := pending
+				pending = nil
+				var err error
+				if asked == 3 {
+					err = c.answer
+					if c.stop {
+						w.phase.Store(stopping)
+					}
+				}
+				done(err)
+			}
+			if ends != 1 || asked != 3 || w.count.Load() != c.count || len(a.took) != int(c.count) {
+				t.Errorf("%d ends, %d requests, %d answers, %d timed; want 1, 3, %d, %d", ends, asked, w.count.Load(), len(a.took), c.count, c.count)
+			}
+			if failed := w.failed.Load() != nil; failed == c.stop {
+				t.Errorf("failed: %v", failed)
+			}
+		})
 	}
 }
 

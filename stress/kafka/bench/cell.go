@@ -21,22 +21,32 @@ var allAPIs = []string{apiVersions, apiMetadata, apiProduce, apiFetch}
 // Names of peers. Those of ours begin with ours.
 const (
 	ours      = "kafkaio"
-	oursRaw   = "kafkaio/raw"   // RoundTrip of bytes in place of Request
-	oursNever = "kafkaio/never" // without busy polling
-	oursGnet  = "kafkaio/gnet"  // on the gnet driver
-	oursDelay = "kafkaio/delay" // with moderated wake-ups
-	franzGo   = "franz-go"
-	sarama    = "sarama"
-	kafkaGo   = "kafka-go"
+	oursDelay       = "kafkaio/delay"        // with moderated wake-ups
+	oursRaw         = "kafkaio/raw"          // RoundTrip of bytes in place of Request
+	oursSubmit      = "kafkaio/submit"       // Submit of bytes, the next one from the callback of the last: no goroutine a caller
+	oursSubmitDelay = "kafkaio/submit-delay" // likewise, with moderated wake-ups
+	oursNever       = "kafkaio/never"        // without busy polling
+	oursGnet        = "kafkaio/gnet"         // on the gnet driver
+	franzGo         = "franz-go"
+	sarama          = "sarama"
+	kafkaGo         = "kafka-go"
+	kafkaGoConn     = "kafka-go/conn" // callers that share a Conn; kafka-go by itself opens a connection for each
+	cEpoll          = "c-epoll"       // a C program that reads no answer, and one
+	cRest           = "c-rest"        // that lets answers gather for a millisecond: what the kernel takes
 )
 
 // usualPeers are those of a full run.
 var (
-	usualPeers = []string{ours, oursRaw, franzGo, sarama, kafkaGo}
-	allPeers   = append(slices.Clone(usualPeers), oursNever, oursGnet, oursDelay)
+	usualPeers = []string{ours, oursDelay, oursRaw, franzGo, sarama, kafkaGo, kafkaGoConn, cEpoll}
+	allPeers   = append(slices.Clone(usualPeers), oursSubmit, oursSubmitDelay, oursNever, oursGnet, cRest)
 )
 
 func isOurs(peer string) bool { return strings.HasPrefix(peer, ours) }
+
+// delays says whether a peer rests before it looks for answers, which nobody does for one caller.
+func delays(peer string) bool {
+	return peer == oursDelay || peer == oursSubmitDelay || peer == cRest
+}
 
 // mechanism is the one that all clients use on SASL_SSL: cheap to log in with, and of no account afterwards.
 const mechanism = cluster.Plain
@@ -68,6 +78,8 @@ type cell struct {
 	peer string
 }
 
+func (c cell) String() string { return fmt.Sprintf("%v %s", c.row, c.peer) }
+
 // rows lists what was asked for, in the order of the table.
 func rows(listeners, apis []string, shapes []shape) []row {
 	var all []row
@@ -75,6 +87,47 @@ func rows(listeners, apis []string, shapes []shape) []row {
 		for _, api := range apis {
 			for _, s := range shapes {
 				all = append(all, row{listener, api, s})
+			}
+		}
+	}
+	return all
+}
+
+// can says whether the peer does the row.
+func (c cell) can() bool {
+	switch {
+	case delays(c.peer) && c.shape.callers == 1:
+		return false
+	case c.peer == kafkaGoConn:
+		// A Conn that fetches has a position of its own, so that its callers would fetch different records.
+		return c.shape.conns < c.shape.callers && c.api != apiFetch
+	case isYardstick(c.peer):
+		return c.listener == cluster.Plaintext && (c.shape.conns == 1 || c.shape.conns == c.shape.callers)
+	default:
+		return true
+	}
+}
+
+// opens is how many connections the peer opens for the row.
+func (c cell) opens() int {
+	if c.peer == kafkaGo {
+		return c.shape.callers
+	}
+	return c.shape.conns
+}
+
+// rivals says whether ours is held against the peer: another client, on as many connections.
+func (c cell) rivals() bool {
+	return !isOurs(c.peer) && !isYardstick(c.peer) && c.opens() == c.shape.conns
+}
+
+// cells lists those of some rows that can be done, one row after the other.
+func cells(rows []row, peers []string) []cell {
+	var all []cell
+	for _, r := range rows {
+		for _, p := range peers {
+			if c := (cell{r, p}); c.can() {
+				all = append(all, c)
 			}
 		}
 	}

@@ -19,18 +19,19 @@ import (
 
 // order is what the parent writes to a child's standard input, where no other process can read the password.
 type order struct {
-	Listener string        `json:"listener"`
-	API      string        `json:"api"`
-	Conns    int           `json:"conns"`
-	Callers  int           `json:"callers"`
-	Peer     string        `json:"peer"`
-	Addr     string        `json:"addr"`
-	Topic    topic.Topic   `json:"topic"`
-	Certs    cluster.Certs `json:"certs"`
-	User     cluster.User  `json:"user"`
-	Profile  string        `json:"profile,omitempty"` // file for a CPU profile
-	WarmUp   time.Duration `json:"warmup_ns"`
-	Length   time.Duration `json:"length_ns"`
+	Listener  string        `json:"listener"`
+	API       string        `json:"api"`
+	Conns     int           `json:"conns"`
+	Callers   int           `json:"callers"`
+	Peer      string        `json:"peer"`
+	Addr      string        `json:"addr"`
+	Topic     topic.Topic   `json:"topic"`
+	Certs     cluster.Certs `json:"certs"`
+	User      cluster.User  `json:"user"`
+	Profile   string        `json:"profile,omitempty"`   // file for a CPU profile
+	Yardstick string        `json:"yardstick,omitempty"` // the compiled C program
+	WarmUp    time.Duration `json:"warmup_ns"`
+	Length    time.Duration `json:"length_ns"`
 }
 
 // job is the order with its certificates read.
@@ -57,7 +58,11 @@ func child(ctx context.Context, in io.Reader, out io.Writer) error {
 			defer stop()
 		}
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case isYardstick(j.peer):
+		r, err = measureYardstick(ctx, o, j)
+	default:
 		r, err = measure(ctx, j, o.WarmUp, o.Length)
 	}
 	if err != nil {
@@ -96,7 +101,7 @@ func inChild(ctx context.Context, self string, o order, procs int) result {
 		cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
 	}
 	if err := cmd.Run(); err != nil {
-		return result{Error: fmt.Sprintf("%v: %s", err, lastLine(stderr.String()))}
+		return result{Error: childError(err, stderr.String()).Error()}
 	}
 	var r result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
@@ -104,6 +109,9 @@ func inChild(ctx context.Context, self string, o order, procs int) result {
 	}
 	return r
 }
+
+// childError is how a process failed, with the last that it said.
+func childError(err error, stderr string) error { return fmt.Errorf("%w: %s", err, lastLine(stderr)) }
 
 func lastLine(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")

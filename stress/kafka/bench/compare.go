@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kafkaio/stress/internal/yardstick"
 	"kafkaio/stress/kafka/internal/cluster"
 	"kafkaio/stress/kafka/internal/topic"
 )
@@ -41,32 +42,42 @@ func compare(ctx context.Context, o options, out, progress io.Writer) error {
 		return errors.New("the cluster has none of the listeners")
 	}
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(progress, format+"\n", args...) }
+	program, remove, err := buildYardstick(ctx, o.peers)
+	defer remove()
+	if errors.Is(err, yardstick.ErrNoCompiler) {
+		say("without the C yardsticks: %v", err)
+		o.peers = slices.DeleteFunc(slices.Clone(o.peers), isYardstick)
+	} else if err != nil {
+		return err
+	}
 	g, err := setUp(ctx, s, o.listeners)
 	if err != nil {
 		return err
 	}
 	defer g.tearDown()
-	n := len(all) * len(o.peers) * o.rounds
+	turns := cells(all, o.peers)
+	if len(turns) == 0 {
+		return errors.New("none of the peers can do any of the rows")
+	}
+	n := len(turns) * o.rounds
 	say("%d measurements, about %v", n, (time.Duration(n) * (o.warmUp + o.length + startUp)).Round(time.Second))
 	t := table{rows: all, peers: o.peers, results: map[cell][]result{}, failed: map[cell]string{}}
 	for round := range o.rounds {
-		for _, r := range all {
-			for _, peer := range o.peers {
-				if ctx.Err() != nil {
-					return errors.New("interrupted")
-				}
-				c := cell{r, peer}
-				order := g.order(c, o)
-				if o.profiles != "" {
-					order.Profile = filepath.Join(o.profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(r.String()+" "+peer)+".pprof")
-				}
-				got := inChild(ctx, self, order, o.procs)
-				t.add(c, got)
-				if got.Error != "" {
-					say("%d/%d %v %s: %s", round+1, o.rounds, r, peer, got.Error)
-				} else {
-					say("%d/%d %v %s: %.1f µs, %.1f k/s", round+1, o.rounds, r, peer, cpuMicros(got), rate(got))
-				}
+		for _, c := range turns {
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			order := g.order(c, o)
+			order.Yardstick = program
+			if o.profiles != "" {
+				order.Profile = filepath.Join(o.profiles, strings.NewReplacer(" ", "-", "/", "-").Replace(c.String())+".pprof")
+			}
+			got := inChild(ctx, self, order, o.procs)
+			t.add(c, got)
+			if got.Error != "" {
+				say("%d/%d %v: %s", round+1, o.rounds, c, got.Error)
+			} else {
+				say("%d/%d %v: %.1f µs, %.1f k/s", round+1, o.rounds, c, cpuMicros(got), rate(got))
 			}
 		}
 	}

@@ -37,19 +37,24 @@ type job struct {
 type client struct {
 	// callers each make one round trip and return; each is used by one goroutine at a time.
 	callers []func() error
+	// submits, in place of callers, each ask and return; done is called with the answer, from any goroutine, which may ask again.
+	submits []func(done func(error)) error
 	// keep holds what must stay reachable while the client is in use.
 	keep any
 }
 
 var openers = map[string]func(context.Context, job) (*client, error){
-	ours:      openOurs,
-	oursRaw:   openOursRaw,
-	oursNever: openOurs,
-	oursGnet:  openOurs,
-	oursDelay: openOurs,
-	franzGo:   openFranzGo,
-	sarama:    openSarama,
-	kafkaGo:   openKafkaGo,
+	ours:            openOurs,
+	oursDelay:       openOurs,
+	oursRaw:         openOursRaw,
+	oursSubmit:      openOursSubmit,
+	oursSubmitDelay: openOursSubmit,
+	oursNever:       openOurs,
+	oursGnet:        openOurs,
+	franzGo:         openFranzGo,
+	sarama:          openSarama,
+	kafkaGo:         openKafkaGo,
+	kafkaGoConn:     openKafkaGo,
 }
 
 // record is the one that is produced.

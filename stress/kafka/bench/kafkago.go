@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -13,14 +14,17 @@ import (
 )
 
 // openKafkaGo makes a Client over a Transport, which has one request in flight on a connection and opens as many connections as there are callers at a
-// time. Its Transport answers Metadata from a cache, so that is asked over a Conn a caller.
+// time. Its Transport answers Metadata from a cache, so that is asked over a Conn a caller. As kafkaGoConn the callers share as many Conns as the row has.
 func openKafkaGo(ctx context.Context, j job) (*client, error) {
 	var login sasl.Mechanism
 	if j.user != "" {
 		login = plain.Mechanism{Username: j.user, Password: j.pass}
 	}
-	if j.api == apiMetadata {
-		return openKafkaGoConns(ctx, j, login)
+	switch {
+	case j.peer == kafkaGoConn:
+		return openKafkaGoConns(ctx, j, login, j.shape.conns)
+	case j.api == apiMetadata:
+		return openKafkaGoConns(ctx, j, login, j.shape.callers)
 	}
 	t := &kafka.Transport{ClientID: clientID, DialTimeout: timeout, IdleTimeout: time.Hour, MetadataTTL: time.Hour, TLS: j.tls, SASL: login}
 	cl := &kafka.Client{Addr: hostPort(j.addr), Timeout: timeout, Transport: t}
@@ -39,25 +43,52 @@ func (a hostPort) String() string { return string(a) }
 
 var _ net.Addr = hostPort("")
 
-func openKafkaGoConns(ctx context.Context, j job, login sasl.Mechanism) (*client, error) {
+// openKafkaGoConns makes n Conns, which callers may share: each writes its request and waits for the turn of its answer.
+func openKafkaGoConns(ctx context.Context, j job, login sasl.Mechanism, n int) (*client, error) {
 	d := &kafka.Dialer{ClientID: clientID, Timeout: timeout, TLS: j.tls, SASLMechanism: login}
-	conns := make([]*kafka.Conn, j.shape.callers)
-	c := &client{keep: conns, callers: make([]func() error, len(conns))}
-	return c, openEach(len(conns), func(i int) error {
-		conn, err := d.DialContext(ctx, "tcp", j.addr)
-		if err != nil {
+	conns := make([]*kafka.Conn, n)
+	err := openEach(n, func(i int) (err error) {
+		if conns[i], err = d.DialLeader(ctx, "tcp", j.addr, j.topic.Name, 0); err != nil {
 			return err
 		}
-		conns[i] = conn
-		c.callers[i] = func() error {
+		if err := conns[i].SetRequiredAcks(int(kafka.RequireOne)); err != nil {
+			return err
+		}
+		return kafkaGoConnCaller(conns[i], j)()
+	})
+	c := &client{keep: conns}
+	for i := range j.shape.callers {
+		c.callers = append(c.callers, kafkaGoConnCaller(conns[i%n], j))
+	}
+	return c, err
+}
+
+func kafkaGoConnCaller(conn *kafka.Conn, j job) func() error {
+	switch j.api {
+	case apiVersions:
+		return func() error {
+			keys, err := conn.ApiVersions()
+			if err == nil && len(keys) == 0 {
+				return errAnswer
+			}
+			return err
+		}
+	case apiMetadata:
+		return func() error {
 			partitions, err := conn.ReadPartitions(j.topic.Name)
 			if err == nil && len(partitions) != 1 {
 				return errAnswer
 			}
 			return err
 		}
-		return c.callers[i]()
-	})
+	case apiProduce:
+		return func() error {
+			_, err := conn.WriteMessages(kafka.Message{Value: record.Value})
+			return err
+		}
+	default:
+		return func() error { return fmt.Errorf("%w: callers cannot share a Conn for %s", errAnswer, j.api) }
+	}
 }
 
 func kafkaGoCaller(cl *kafka.Client, j job) func() error {

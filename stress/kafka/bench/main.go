@@ -52,7 +52,7 @@ func parse(args []string) (options, error) {
 	listeners := f.String("listeners", cluster.Plaintext+","+cluster.SASLSSL, "listeners, separated by commas; KAFKA_BROKERS leaves PLAINTEXT only")
 	apis := f.String("apis", strings.Join(allAPIs, ","), "requests")
 	shapes := f.String("shapes", "1x1,1x64,64x64", "connections x callers")
-	peers := f.String("peers", strings.Join(usualPeers, ","), "clients; there are "+oursNever+", "+oursGnet+" and "+oursDelay+" too")
+	peers := f.String("peers", strings.Join(usualPeers, ","), "clients; of "+strings.Join(allPeers, ", "))
 	f.StringVar(&o.dir, "dir", ".run", "folder of the cluster that cmd/kafka has started")
 	f.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the last round; profiling costs time, so look at no figures then")
 	f.IntVar(&o.rounds, "rounds", 3, "measurements of each cell; the table has their medians")

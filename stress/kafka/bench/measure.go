@@ -36,10 +36,17 @@ func measure(ctx context.Context, j job, warmUp, length time.Duration) (result, 
 		return result{}, fmt.Errorf("open: %w", err)
 	}
 	w := &window{}
-	took := make([][]time.Duration, len(c.callers))
+	took := make([][]time.Duration, max(len(c.callers), len(c.submits)))
 	var wg sync.WaitGroup
 	for i, call := range c.callers {
 		wg.Go(func() { took[i] = w.loop(call) })
+	}
+	for i, submit := range c.submits {
+		wg.Add(1)
+		a := &asker{window: w, submit: submit, took: make([]time.Duration, 0, 1<<12)}
+		a.end = func() { took[i] = a.took; wg.Done() }
+		a.done = a.answered
+		a.ask()
 	}
 	w.wait(warmUp)
 	allocated, cpu, requests, begin := mallocs(), cpuSeconds(), w.count.Load(), time.Now()
@@ -77,8 +84,7 @@ func (w *window) loop(call func() error) []time.Duration {
 		}
 		begin := time.Now()
 		if err := call(); err != nil {
-			w.failed.CompareAndSwap(nil, &err)
-			w.phase.Store(stopping)
+			w.fail(err)
 			return took
 		}
 		w.count.Add(1)
@@ -86,6 +92,49 @@ func (w *window) loop(call func() error) []time.Duration {
 			took = append(took, time.Since(begin))
 		}
 	}
+}
+
+// fail ends the measurement.
+func (w *window) fail(err error) {
+	w.failed.CompareAndSwap(nil, &err)
+	w.phase.Store(stopping)
+}
+
+// asker is one caller that has no goroutine: the answer to a request asks the next one. measure starts it, the phase or an error ends it.
+type asker struct {
+	*window
+	submit func(done func(error)) error
+	done   func(error) // answered, made a value once
+	end    func()
+
+	asked int32 // the window's phase when the request was asked
+	begin time.Time
+	took  []time.Duration
+}
+
+func (a *asker) ask() {
+	if a.asked = a.phase.Load(); a.asked == stopping {
+		a.end()
+		return
+	}
+	a.begin = time.Now()
+	if err := a.submit(a.done); err != nil {
+		a.fail(err)
+		a.end()
+	}
+}
+
+func (a *asker) answered(err error) {
+	if err != nil {
+		a.fail(err)
+		a.end()
+		return
+	}
+	a.count.Add(1)
+	if a.asked == measuring {
+		a.took = append(a.took, time.Since(a.begin))
+	}
+	a.ask()
 }
 
 // wait lasts d, or until a caller fails.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -23,7 +24,7 @@ func dialOurs(ctx context.Context, j job) ([]*kio.Broker, error) {
 	switch j.peer {
 	case oursNever:
 		cfg.BusyPoll = -1
-	case oursDelay:
+	case oursDelay, oursSubmitDelay:
 		cfg.WakeDelay = wakeDelay
 	case oursGnet:
 		e, err := kio.NewEngine(kio.EngineConfig{Driver: kio.DriverGnet}) // lives as long as the process
@@ -63,20 +64,48 @@ func openOursRaw(ctx context.Context, j job) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := j.request()
-	// Asked once as the others do, to learn the version that both sides take.
-	resp, err := brokers[0].Request(ctx, r)
-	if err := verify(resp, err); err != nil {
+	request, err := negotiated(ctx, brokers[0], j)
+	if err != nil {
 		return nil, err
 	}
-	r.SetVersion(resp.GetVersion())
 	c := &client{keep: brokers}
 	for i := range j.shape.callers {
-		b, frame, background := brokers[i%len(brokers)], encode(r), context.Background()
+		b, frame, background := brokers[i%len(brokers)], slices.Clone(request), context.Background()
 		c.callers = append(c.callers, func() error {
 			_, err := b.RoundTrip(background, frame)
 			return err
 		})
 	}
 	return c, nil
+}
+
+// openOursSubmit asks by Broker.Submit: as openOursRaw, and nobody waits for an answer.
+func openOursSubmit(ctx context.Context, j job) (*client, error) {
+	brokers, err := dialOurs(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	request, err := negotiated(ctx, brokers[0], j)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{keep: brokers}
+	for i := range j.shape.callers {
+		b, frame := brokers[i%len(brokers)], slices.Clone(request)
+		c.submits = append(c.submits, func(done func(error)) error {
+			return b.Submit(frame, time.Now().Add(timeout), func(_ []byte, err error) { done(err) })
+		})
+	}
+	return c, nil
+}
+
+// negotiated is the job's request in bytes, without the size prefix. It is asked once as the others do, to learn the version that both sides take.
+func negotiated(ctx context.Context, b *kio.Broker, j job) ([]byte, error) {
+	r := j.request()
+	resp, err := b.Request(ctx, r)
+	if err := verify(resp, err); err != nil {
+		return nil, err
+	}
+	r.SetVersion(resp.GetVersion())
+	return encode(r), nil
 }

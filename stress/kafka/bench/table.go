@@ -42,11 +42,12 @@ func (t *table) values(c cell, metric func(result) float64) []float64 {
 	return all
 }
 
-// best is the smallest median of CPU among the peers that are not ours, 0 if none was measured.
+// best is the smallest median of CPU among our rivals, 0 if none was measured.
 func (t *table) best(r row) (peer string, micros float64) {
 	for _, p := range t.peers {
-		m := median(t.values(cell{r, p}, cpuMicros))
-		if !isOurs(p) && m > 0 && (peer == "" || m < micros) {
+		c := cell{r, p}
+		m := median(t.values(c, cpuMicros))
+		if c.rivals() && m > 0 && (peer == "" || m < micros) {
 			peer, micros = p, m
 		}
 	}
@@ -90,9 +91,13 @@ func (t *table) line(c cell) []string {
 	if _, best := t.best(c.row); isOurs(c.peer) && best > 0 {
 		ratio = fmt.Sprintf("%.2f", median(cpu)/best)
 	}
+	client := c.peer
+	if n := c.opens(); n != c.shape.conns {
+		client += fmt.Sprintf(" (%d conns)", n)
+	}
 	number := func(metric func(result) float64) string { return fmt.Sprintf("%.1f", median(t.values(c, metric))) }
 	return []string{
-		c.listener, c.api, c.shape.String(), c.peer, fmt.Sprintf("%.1f", median(cpu)), fmt.Sprintf("%.1f - %.1f", slices.Min(cpu), slices.Max(cpu)),
+		c.listener, c.api, c.shape.String(), client, fmt.Sprintf("%.1f", median(cpu)), fmt.Sprintf("%.1f - %.1f", slices.Min(cpu), slices.Max(cpu)),
 		ratio, number(rate), number(p50), number(p99), number(allocs),
 	}
 }
