@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -15,8 +16,18 @@ import (
 // TestSixtyFourCallersOnOneConnectionGetTheirOwnAnswers: each writes what is its own into a partition that is its own, reads it back, and asks where it
 // is, all over the same connection.
 func TestSixtyFourCallersOnOneConnectionGetTheirOwnAnswers(t *testing.T) {
+	sixtyFourCallers(t, 0)
+}
+
+// TestSixtyFourCallersGetTheirOwnAnswersSeveralAtATime: the same with a loop that rests.
+func TestSixtyFourCallersGetTheirOwnAnswersSeveralAtATime(t *testing.T) {
+	sixtyFourCallers(t, 2*time.Millisecond)
+}
+
+func sixtyFourCallers(t *testing.T, wakeDelay time.Duration) {
 	const callers, rounds = 64, 20
 	throughDoors(t, mainDoors, func(t *testing.T, d door, cfg kio.Config) {
+		cfg.WakeDelay = wakeDelay
 		made := newTopic(t, d, cfg, topic.Layout{Partitions: callers, Node: firstNode(t, d, cfg)})
 		b := leader(t, d, cfg, made)
 		var wg sync.WaitGroup

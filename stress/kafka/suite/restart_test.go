@@ -31,13 +31,14 @@ const (
 // ends within its deadline; what was acknowledged is there once; what is said to be safe to retry never arrived.
 func TestARestartUnderLoad(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		door door
-		end  func(*cluster.State, context.Context, int32) error
+		name  string
+		door  door
+		delay time.Duration // Config.WakeDelay
+		end   func(*cluster.State, context.Context, int32) error
 	}{
-		{"stop PLAINTEXT", door{cluster.Plaintext, ""}, (*cluster.State).Stop},
-		{"kill PLAINTEXT", door{cluster.Plaintext, ""}, (*cluster.State).Kill},
-		{"kill SASL_SSL", door{cluster.SASLSSL, cluster.Scram512}, (*cluster.State).Kill},
+		{"stop PLAINTEXT", door{cluster.Plaintext, ""}, 0, (*cluster.State).Stop},
+		{"kill PLAINTEXT", door{cluster.Plaintext, ""}, 2 * time.Millisecond, (*cluster.State).Kill},
+		{"kill SASL_SSL", door{cluster.SASLSSL, cluster.Scram512}, 0, (*cluster.State).Kill},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			need(t, c.door.listener)
@@ -45,6 +46,7 @@ func TestARestartUnderLoad(t *testing.T) {
 				t.Skip("the cluster was not started by make kafka-up: its brokers are not ours to restart")
 			}
 			onEachDriver(t, func(t *testing.T, cfg kio.Config) {
+				cfg.WakeDelay = c.delay
 				l := newLoad(t, c.door, cfg)
 				var wg sync.WaitGroup
 				for range 16 {
