@@ -122,8 +122,9 @@ type epollLoop struct {
 	clock     int64   // when the events of this turn were found; 0 if nobody has looked
 
 	stopping atomic.Bool
-	sleeping atomic.Bool // the loop is, or is about to be, asleep: who posts has to wake it
-	resting  atomic.Bool // and sockets do not wake it
+	sleeping atomic.Bool  // the loop is, or is about to be, asleep: who posts has to wake it
+	resting  atomic.Bool  // and sockets do not wake it
+	waking   atomic.Int32 // who may be waking it, and has its descriptors in hand
 
 	wakes   atomic.Int64 // system calls that woke it
 	rests   atomic.Int64 // times that it rested
@@ -163,8 +164,12 @@ func newEpollLoop(d *epollDriver) (*epollLoop, error) {
 	return l, nil
 }
 
-// release gives the descriptors back.
+// release gives the descriptors back, of a loop that does not run any more. Who has begun to wake it meanwhile, a rest's end coming first, must not hit a descriptor
+// that the kernel has given to somebody else.
 func (l *epollLoop) release() {
+	for l.waking.Load() > 0 {
+		runtime.Gosched()
+	}
 	_ = syscalls.Close(l.wakefd)
 	l.sleep.close()
 	l.alarm.close()
@@ -298,14 +303,19 @@ func (l *epollLoop) post(f func()) {
 
 // wake ends the loop's sleep, if it sleeps: one system call for however many who call.
 func (l *epollLoop) wake() {
+	if !l.sleeping.Load() {
+		return
+	}
+	l.waking.Add(1)
 	if l.sleeping.CompareAndSwap(true, false) {
 		l.wakes.Add(1)
 		if l.resting.Load() {
 			l.alarm.ring()
-			return
+		} else {
+			_ = syscalls.EventfdSignal(l.wakefd)
 		}
-		_ = syscalls.EventfdSignal(l.wakefd)
 	}
+	l.waking.Add(-1)
 }
 
 // runPosted runs what was posted before, up to turnTasks, and reports whether anything was.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kafkaio/syscalls"
 )
 
 func TestAnAlarmRingsAfterItsTime(t *testing.T) {
@@ -80,4 +82,28 @@ func TestARestEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDescriptorsOutliveThoseWhoWake: the end of a rest does not wait for who has been about to ring, so the release has to.
+func TestDescriptorsOutliveThoseWhoWake(t *testing.T) {
+	l, err := newEpollLoop(&epollDriver{stopped: make(chan struct{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.waking.Add(1) // as wake does
+	released := make(chan struct{})
+	go func() { // ends when nobody wakes any more; the test waits for it
+		l.release()
+		close(released)
+	}()
+	select {
+	case <-released:
+		t.Fatal("closed under the hands of who wakes the loop")
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := syscalls.EventfdSignal(l.wakefd); err != nil {
+		t.Error(err)
+	}
+	l.waking.Add(-1)
+	<-released
 }
