@@ -122,9 +122,9 @@ type Config struct {
 
 	// WakeDelay is for how long answers may be left lying, so that one wake-up of the connection's event loop brings several, and the requests that follow leave
 	// together: 0 or less is not at all. It spares CPU where many requests are in flight on few connections and each takes milliseconds, and costs latency: up
-	// to WakeDelay, and up to a quarter of the round trips that the connection has just measured. It has no effect with few requests in flight, with fast answers, nor
-	// while something is in flight on another connection of the loop that does not allow it (Dial's never do): give such connections an
-	// Engine of their own. It has an effect on DriverEpoll only. See DESIGN.md, "Moderated wake-ups", for its price.
+	// to WakeDelay, and up to a quarter of the round trips that the connection has just measured; deadlines do not wait for it. It has no effect with few
+	// requests in flight, with fast answers, nor while something is in flight on another connection of the loop that does not allow it (Dial's never do): give
+	// such connections an Engine of their own. It has an effect on DriverEpoll only. See DESIGN.md, "Moderated wake-ups", for its price.
 	WakeDelay time.Duration
 
 	// Resolver looks names up; nil is net.DefaultResolver.

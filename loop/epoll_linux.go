@@ -117,13 +117,14 @@ type epollLoop struct {
 	alarm  alarm
 
 	moderator moderator
-	rested    bool    // this turn follows a rest
-	kept      []*Conn // to be flushed at the end of this turn, which follows a rest
-	clock     int64   // when the events of this turn were found; 0 if nobody has looked
+	patients  patients // safe for concurrent use
+	rested    bool     // this turn follows a rest
+	kept      []*Conn  // to be flushed at the end of this turn, which follows a rest
+	clock     int64    // when the events of this turn were found; 0 if nobody has looked
 
 	stopping atomic.Bool
 	sleeping atomic.Bool  // the loop is, or is about to be, asleep: who posts has to wake it
-	resting  atomic.Bool  // and sockets do not wake it
+	resting  atomic.Int64 // for how long, in nanoseconds; sockets do not wake it meanwhile. 0: it does not rest
 	waking   atomic.Int32 // who may be waking it, and has its descriptors in hand
 
 	wakes   atomic.Int64 // system calls that woke it
@@ -199,6 +200,7 @@ func (l *epollLoop) run(ready *sync.WaitGroup) {
 
 // wait gives the events of the next turn. It returns 0 when a function was posted.
 func (l *epollLoop) wait() int {
+	l.clock = 0
 	if l.rested {
 		l.rested = false
 		l.flushKept()
@@ -248,7 +250,6 @@ func (l *epollLoop) wait() int {
 
 // ready tells the spinner of events; a loop that is never idle reads no clock.
 func (l *epollLoop) ready() {
-	l.clock = 0
 	if l.spin.waiting {
 		l.clock = now()
 		l.spin.event(l.clock)
@@ -309,7 +310,7 @@ func (l *epollLoop) wake() {
 	l.waking.Add(1)
 	if l.sleeping.CompareAndSwap(true, false) {
 		l.wakes.Add(1)
-		if l.resting.Load() {
+		if l.resting.Load() > 0 {
 			l.alarm.ring()
 		} else {
 			_ = syscalls.EventfdSignal(l.wakefd)
@@ -347,7 +348,15 @@ func (l *epollLoop) runPosted() bool {
 // hot implements pollingLoop.
 func (l *epollLoop) hot(delta int64) {
 	l.spin.inFlight.Add(delta)
-	if delta >= oneHurried && l.resting.Load() {
+	if delta >= oneHurried && l.resting.Load() > 0 {
+		l.wake()
+	}
+}
+
+// patient implements pollingLoop.
+func (l *epollLoop) patient(allows time.Duration, n int32) {
+	l.patients.add(allows, n)
+	if n > 0 && l.resting.Load() > int64(allows) {
 		l.wake()
 	}
 }

@@ -1,6 +1,10 @@
 package loop
 
-import "time"
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
 
 const (
 	// restShare is the part of a connection's recent round trips for which its answers may be left lying: 1 / restShare (DESIGN.md, "Moderated wake-ups").
@@ -30,89 +34,114 @@ type patience struct {
 	allows time.Duration // 0: not at all
 }
 
-// learn takes one more round trip into account.
+// learn takes one more round trip into account. One that took much longer than those before (a long poll, a pause) counts as twice their average: what it tells
+// of the next ones is little, and they would pay for it.
 func (p *patience) learn(d time.Duration) {
+	d = max(d, 1) // one that began after the clock was read
 	if p.rtt == 0 {
-		p.rtt = max(d, 1)
+		p.rtt = d
 	} else {
-		p.rtt += (d - p.rtt) / rttShare
+		p.rtt += (min(d, 2*p.rtt) - p.rtt) / rttShare
 	}
-	p.allows = min(p.rtt/restShare, p.limit)
-	if p.allows < minRest {
-		p.allows = 0
+	p.allows = 0
+	if d := min(p.rtt/restShare, p.limit); d >= minRest {
+		p.allows = stepOf(d).rest()
 	}
 }
 
-// learnLocked tells the loop of answers, and learns from the last of them how long they take. On the loop.
+// restStep names a length of a rest: minRest, 1.25, 1.5, 1.75 times that, twice that, and so on.
+type restStep int
+
+// maxRestSteps is the number of lengths; the longest is 46 s.
+const maxRestSteps = 80
+
+// stepOf is the longest that is not longer than d, which is minRest at least.
+func stepOf(d time.Duration) restStep {
+	q := uint64(d / (minRest / 4))
+	e := bits.Len64(q) - 3
+	return min(restStep(4*e+int(q>>e)-4), maxRestSteps-1)
+}
+
+func (s restStep) rest() time.Duration { return minRest / 4 * ((4 + time.Duration(s)%4) << (s / 4)) }
+
+// patients counts the connections with something in flight that allow a rest, by its length. Safe for concurrent use.
+type patients [maxRestSteps]atomic.Int32
+
+func (p *patients) add(allows time.Duration, n int32) { p[stepOf(allows)].Add(n) }
+
+// least is what the least patient allows; 0: there is none.
+func (p *patients) least() time.Duration {
+	for i := range p {
+		if p[i].Load() > 0 {
+			return restStep(i).rest()
+		}
+	}
+	return 0
+}
+
+// learnLocked tells the loop of answers, and learns from one of them how long they take: the last whose beginning is known. On the loop.
 func (c *Conn) learnLocked(batch []answer) {
 	p := c.polling
 	if p == nil {
 		return
 	}
-	found := p.loop.answered(len(batch), p.allows)
-	e := batch[len(batch)-1].e
-	if found == 0 || p.limit <= 0 || p.budget > 0 || e == nil || e.begun == 0 || e.lined {
+	found := p.loop.answered(len(batch))
+	if found == 0 || p.limit <= 0 || p.budget > 0 {
 		return
 	}
-	before := p.weight()
-	p.learn(time.Duration(found - e.begun))
-	if w := p.weight(); c.hot && w != before {
-		p.loop.hot(w - before)
+	i := len(batch) - 1
+	for i >= 0 && (batch[i].e == nil || batch[i].e.begun == 0 || batch[i].e.lined) {
+		i--
+	}
+	if i < 0 {
+		return
+	}
+	before := *p
+	p.learn(time.Duration(found - batch[i].e.begun))
+	if c.hot && p.allows != before.allows {
+		p.set(true) // first, so that it is counted at any time
+		before.set(false)
 	}
 }
 
 // moderator decides for one loop whether to rest before it looks for events again, so that one wake-up brings several answers. Its methods belong to
 // the loop's goroutine.
 //
-// A rest is no longer than the least patient of the connections that were answered lately allows, and there is one only where answers have been coming fast
-// enough for it to bring some together. Both hold only with many requests in flight: restShare * minRestAnswers at least. Connections that allow none are
-// counted elsewhere (oneHurried): they forbid rests only while something is in flight on them.
+// A rest is no longer than the least patient of the connections with something in flight allows, and there is one only where answers have been coming fast
+// enough for it to bring some together. Both hold only with many requests in flight: restShare * minRestAnswers at least.
 type moderator struct {
 	// Of the window that is being counted.
 	began   int64
 	answers int
-	allows  time.Duration // of the least patient; 0: nobody was answered
-	bulky   bool          // reads have filled their buffers: bytes would stand still, not answers
+	bulky   bool // reads have filled their buffers: bytes would stand still, not answers
 
 	// Of the last whole window.
 	gap       time.Duration // between two answers, on average; 0: there was none
-	allowed   time.Duration
 	wereBulky bool
 }
 
-// answered counts answers of a connection with this patience.
-func (m *moderator) answered(n int, allows time.Duration) {
-	m.answers += n
-	m.allows = leastPatient(m.allows, allows)
-}
+// answered counts answers.
+func (m *moderator) answered(n int) { m.answers += n }
 
 // full tells that a read has left something.
 func (m *moderator) full() { m.bulky = true }
 
-// rest is how long to rest at the instant t; 0 is not at all.
-func (m *moderator) rest(t int64) time.Duration {
+// rest is how long to rest at the instant t, where no more is allowed than that; 0 is not at all.
+func (m *moderator) rest(t int64, allowed time.Duration) time.Duration {
 	if w := time.Duration(t - m.began); w >= restWindow {
 		m.gap = 0
 		if m.answers > 0 {
 			m.gap = w / time.Duration(m.answers)
 		}
-		m.allowed, m.wereBulky = m.allows, m.bulky
-		m.began, m.answers, m.allows, m.bulky = t, 0, 0, false
+		m.wereBulky = m.bulky
+		m.began, m.answers, m.bulky = t, 0, false
 	}
 	if m.gap < minGap || m.bulky || m.wereBulky {
 		return 0
 	}
-	d := min(leastPatient(m.allowed, m.allows), maxRestAnswers*m.gap)
+	d := min(allowed, maxRestAnswers*m.gap)
 	if d < minRest || d < minRestAnswers*m.gap {
 		return 0
 	}
 	return d
-}
-
-// leastPatient is the shorter of two rests, of which 0 does not count.
-func leastPatient(a, b time.Duration) time.Duration {
-	if a == 0 || b == 0 {
-		return max(a, b)
-	}
-	return min(a, b)
 }

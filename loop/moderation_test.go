@@ -36,7 +36,7 @@ func (q *queue) ask(n int) {
 
 // turn is one turn of the loop: rest or sleep, then answers.
 func (q *queue) turn() {
-	rested := q.rest(q.t)
+	rested := q.rest(q.t, q.patience.allows)
 	began := q.t
 	q.t += int64(rested)
 	if rested == 0 {
@@ -58,7 +58,7 @@ func (q *queue) turn() {
 	if n == 0 {
 		return
 	}
-	q.answered(n, q.patience.allows)
+	q.answered(n)
 	q.learn(time.Duration(q.t - q.asked[n-1]))
 	q.arrive, q.asked = q.arrive[n:], q.asked[n:]
 	q.answers += n
@@ -169,17 +169,58 @@ func TestThereIsNoRest(t *testing.T) {
 }
 
 func TestTheLeastPatientDecides(t *testing.T) {
-	m := &moderator{}
-	for at := int64(0); at < int64(4*restWindow); at += int64(100 * time.Microsecond) {
-		m.answered(1, 800*time.Microsecond)
-		m.rest(at)
+	var p patients
+	if d := p.least(); d != 0 {
+		t.Fatalf("%v are allowed by nobody", d)
 	}
-	if d := m.rest(int64(4 * restWindow)); d != 800*time.Microsecond {
-		t.Fatalf("rests %v, want the 800 µs that are allowed", d)
+	p.add(2*time.Millisecond, 1)
+	p.add(800*time.Microsecond, 1)
+	p.add(300*time.Microsecond, 1)
+	p.add(300*time.Microsecond, 1)
+	p.add(300*time.Microsecond, -1)
+	if d := p.least(); d != 300*time.Microsecond {
+		t.Errorf("%v, want the 300 µs that one allows", d)
 	}
-	m.answered(1, 300*time.Microsecond)
-	if d := m.rest(int64(4*restWindow) + 1); d != 300*time.Microsecond {
-		t.Errorf("rests %v once a connection was answered that allows 300 µs", d)
+	p.add(300*time.Microsecond, -1)
+	if d := p.least(); d != 800*time.Microsecond {
+		t.Errorf("%v, want the 800 µs that the least patient allows now", d)
+	}
+}
+
+func TestStepsAreALittleLessThanWhatIsAllowed(t *testing.T) {
+	last := restStep(0)
+	for d := minRest; d < 2*time.Second; d += d / 64 {
+		s := stepOf(d)
+		if got := s.rest(); got > d || got < d*4/5 || stepOf(got) != s || s < last || s > last+1 {
+			t.Fatalf("%v: %v, step %d after %d", d, got, s, last)
+		}
+		last = s
+	}
+	if s := stepOf(1<<63 - 1); s != maxRestSteps-1 {
+		t.Errorf("for ever is step %d, want the last, %d", s, maxRestSteps-1)
+	}
+}
+
+// TestALongPollAmongQuickAnswersIsNotTheirMeasure: what comes once does not make the others wait.
+func TestALongPollAmongQuickAnswersIsNotTheirMeasure(t *testing.T) {
+	p := patience{limit: time.Second}
+	for range 100 {
+		p.learn(4 * time.Millisecond)
+	}
+	for range 100 {
+		p.learn(500 * time.Millisecond)
+		if p.allows > 1500*time.Microsecond {
+			t.Fatalf("%v are allowed after one long poll, where round trips take 4 ms", p.allows)
+		}
+		for range 20 {
+			p.learn(4 * time.Millisecond)
+		}
+	}
+	for range 100 {
+		p.learn(500 * time.Millisecond)
+	}
+	if p.allows < 100*time.Millisecond {
+		t.Errorf("%v are allowed where all round trips take 500 ms", p.allows)
 	}
 }
 
@@ -188,11 +229,11 @@ func TestLargeAnswersForbidRests(t *testing.T) {
 	at := int64(0)
 	window := func(full bool) (d time.Duration) {
 		for end := at + int64(restWindow); at < end; at += int64(100 * time.Microsecond) {
-			m.answered(1, 800*time.Microsecond)
+			m.answered(1)
 			if full {
 				m.full()
 			}
-			d = m.rest(at)
+			d = m.rest(at, 800*time.Microsecond)
 		}
 		return d
 	}
@@ -214,12 +255,12 @@ func TestALoopThatWasIdleDoesNotRest(t *testing.T) {
 	m := &moderator{}
 	at := int64(0)
 	for ; at < int64(4*restWindow); at += int64(100 * time.Microsecond) {
-		m.answered(1, 800*time.Microsecond)
-		m.rest(at)
+		m.answered(1)
+		m.rest(at, 800*time.Microsecond)
 	}
 	at += int64(time.Second)
-	m.answered(1, 800*time.Microsecond)
-	if d := m.rest(at); d != 0 {
+	m.answered(1)
+	if d := m.rest(at, 800*time.Microsecond); d != 0 {
 		t.Errorf("rests %v after a second with one answer", d)
 	}
 }

@@ -16,9 +16,10 @@ type polling struct {
 type pollingLoop interface {
 	// hot adds up the weights of the connections with something in flight.
 	hot(delta int64)
-	// answered tells of n answers on a connection with this patience, and gives the instant at which they were found; 0 if nobody has looked at the
-	// clock. Only on the loop.
-	answered(n int, allows time.Duration) int64
+	// patient counts those of them that allow a rest of this length: n are more, or fewer.
+	patient(allows time.Duration, n int32)
+	// answered tells of n answers, and gives the instant at which they were found; 0 if nobody has looked at the clock. Only on the loop.
+	answered(n int) int64
 	// keep takes over to flush the connection, whose writer the loop is, when those have run whom it has just answered; false if it does not. Only on the loop.
 	keep(c *Conn) bool
 	// expect wakes the loop, if it sleeps, to poll for as long as budget.
@@ -30,11 +31,19 @@ func (p *polling) set(inFlight bool) {
 	if p == nil {
 		return
 	}
+	n := int64(1)
 	if !inFlight {
-		p.loop.hot(-p.weight())
+		n = -1
+	}
+	if p.allows > 0 {
+		p.loop.patient(p.allows, int32(n))
+	}
+	if w := p.weight(); w != 0 {
+		p.loop.hot(n * w)
+	}
+	if !inFlight {
 		return
 	}
-	p.loop.hot(p.weight())
 	if p.budget > 0 {
 		p.loop.expect(p.budget)
 	}

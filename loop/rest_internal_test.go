@@ -46,7 +46,7 @@ func TestAnAlarmCanBeRungEarlier(t *testing.T) {
 	}
 }
 
-// restless is a loop without a goroutine that would rest for minutes.
+// restless is a loop without a goroutine that would rest for 46 s, the longest there is.
 func restless(t *testing.T) *epollLoop {
 	t.Helper()
 	l, err := newEpollLoop(&epollDriver{stopped: make(chan struct{})})
@@ -54,7 +54,8 @@ func restless(t *testing.T) *epollLoop {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.release)
-	l.moderator = moderator{began: now() + int64(time.Hour), gap: time.Minute, allowed: 10 * time.Minute, allows: 10 * time.Minute}
+	l.moderator = moderator{began: now() + int64(time.Hour), gap: 10 * time.Second}
+	l.patient(time.Hour, 1)
 	return l
 }
 
@@ -62,6 +63,7 @@ func TestARestEnds(t *testing.T) {
 	for name, end := range map[string]func(l *epollLoop){
 		"when a function is posted":                     func(l *epollLoop) { l.post(func() {}) },
 		"when a connection must not wait":               func(l *epollLoop) { l.hot(oneHurried) },
+		"when a connection is less patient":             func(l *epollLoop) { l.patient(time.Second, 1) },
 		"when a connection wants to be polled for":      func(l *epollLoop) { l.expect(time.Millisecond) },
 		"when the engine stops":                         func(l *epollLoop) { l.stopping.Store(true); l.wake() },
 		"when a connection must not wait and is polled": func(l *epollLoop) { l.hot(oneHurried + 1) },
@@ -81,6 +83,48 @@ func TestARestEnds(t *testing.T) {
 				t.Fatal("the loop rests on")
 			}
 		})
+	}
+}
+
+func TestARestGoesOnForThoseWhoAllowIt(t *testing.T) {
+	l := restless(t)
+	done := make(chan struct{})
+	go func() { // ends with the rest; the test waits for it
+		l.rest(true)
+		close(done)
+	}()
+	untilAsleep(t, l)
+	l.patient(time.Hour, 1)
+	l.patient(time.Hour, -1)
+	l.hot(1)
+	l.hot(-1)
+	if n := l.wakes.Load(); n != 0 {
+		t.Errorf("the rest has been ended %d times", n)
+	}
+	l.post(func() {})
+	<-done
+}
+
+func TestNobodyRestsForLongerThanTheLeastPatientInFlight(t *testing.T) {
+	l := restless(t)
+	l.moderator.gap = 100 * time.Microsecond
+	for _, d := range []time.Duration{time.Millisecond, 500 * time.Microsecond} {
+		l.patient(d, 1) // though nothing has ever been answered on it
+		began := now()
+		l.rest(true)
+		if l.rests.Load() == 0 || now()-began < int64(d) {
+			t.Errorf("rested %v where %v are allowed", time.Duration(now()-began), d)
+		}
+		if rest := l.moderator.rest(now(), l.allowed()); rest != d {
+			t.Errorf("would rest %v where one in flight allows %v", rest, d)
+		}
+	}
+	l.patient(time.Hour, -1)
+	l.patient(time.Millisecond, -1)
+	l.patient(500*time.Microsecond, -1)
+	before := l.rests.Load()
+	if l.rest(true); l.rests.Load() != before {
+		t.Error("rests though nothing is in flight")
 	}
 }
 

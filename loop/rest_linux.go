@@ -63,13 +63,14 @@ func (a *alarm) close() { _ = a.file.Close() }
 
 // rest lets answers gather for as long as the moderator says, deaf to sockets, and gives the events that are there afterwards; 0 if there
 // was no rest. With look it rests only if no event is there already. Who posts a function ends a rest, and so does a request on a connection that
-// must not wait.
+// does not allow as long a one.
 func (l *epollLoop) rest(look bool) int {
-	if l.spin.hurried() {
+	allowed := l.allowed()
+	if allowed == 0 {
 		return 0
 	}
 	t := now()
-	d := l.moderator.rest(t)
+	d := l.moderator.rest(t, allowed)
 	if d == 0 {
 		return 0
 	}
@@ -81,20 +82,29 @@ func (l *epollLoop) rest(look bool) int {
 	}
 	l.sleep.hush()
 	l.alarm.set(d)
-	l.resting.Store(true)
+	l.resting.Store(int64(d))
 	l.sleeping.Store(true)
-	if !l.waiting.Load() && !l.stopping.Load() && !l.spin.hurried() {
+	if !l.waiting.Load() && !l.stopping.Load() && l.allowed() >= d {
 		l.rests.Add(1)
 		l.alarm.wait()
+		l.rested = true
 	}
 	l.sleeping.Store(false)
-	l.resting.Store(false)
+	l.resting.Store(0)
 	n, _ := syscalls.EpollPoll(l.epfd, l.events[:])
 	if n == len(l.events) {
 		l.moderator.full() // more are ready
 	}
-	l.clock, l.rested = now(), true
+	l.clock = now()
 	return n
+}
+
+// allowed is the longest rest that all allow on whose connections something is in flight; 0: none, or nothing is.
+func (l *epollLoop) allowed() time.Duration {
+	if l.spin.hurried() {
+		return 0
+	}
+	return l.patients.least()
 }
 
 // keep implements pollingLoop.
@@ -116,8 +126,8 @@ func (l *epollLoop) flushKept() {
 }
 
 // answered implements pollingLoop.
-func (l *epollLoop) answered(n int, allows time.Duration) int64 {
-	l.moderator.answered(n, allows)
+func (l *epollLoop) answered(n int) int64 {
+	l.moderator.answered(n)
 	return l.clock
 }
 
