@@ -41,3 +41,11 @@ func Rests(e *Engine) int64 {
 	}
 	return 0
 }
+
+// Counted is what the loops' counts of connections with something in flight have in them: weights, and those that allow a rest.
+func Counted(e *Engine) (weights, patient int64) {
+	if d, ok := e.driver.(interface{ counted() (int64, int64) }); ok {
+		return d.counted()
+	}
+	return 0, 0
+}

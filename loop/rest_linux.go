@@ -130,11 +130,3 @@ func (l *epollLoop) answered(n int) int64 {
 	l.moderator.answered(n)
 	return l.clock
 }
-
-// rested is how often the loops have rested.
-func (d *epollDriver) rested() (n int64) {
-	for _, l := range d.loops {
-		n += l.rests.Load()
-	}
-	return n
-}

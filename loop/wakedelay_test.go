@@ -3,11 +3,15 @@ package loop_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"kafkaio/internal/hostile"
+	"kafkaio/internal/leak"
 	"kafkaio/loop"
 )
 
@@ -69,6 +73,7 @@ func TestAnswersWaitForEachOtherOnlyWhereTheyMay(t *testing.T) {
 
 // TestAnImpatientConnectionForbidsRests: while something is in flight on it, whatever others of the loop allow.
 func TestAnImpatientConnectionForbidsRests(t *testing.T) {
+	leak.Check(t, leak.Gauge("pooled entries and buffers, bytes in budgets", loop.Outstanding))
 	e, err := loop.Start(loop.Config{Loops: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -90,5 +95,143 @@ func TestAnImpatientConnectionForbidsRests(t *testing.T) {
 	askByMany(t, c, func() bool { return time.Since(began) > 200*time.Millisecond })
 	if n := loop.Rests(e); n != 0 {
 		t.Errorf("%d rests while an answer is due that must not wait", n)
+	}
+}
+
+// oneWayKey is the key of requests that answerInTurnAndSize does not answer.
+const oneWayKey = 7
+
+// answerInTurnAndSize is answerInTurn with bodies of the size that a request asks for in its first four bytes, and without answers to oneWayKey.
+func answerInTurnAndSize(p *hostile.Peer) {
+	for {
+		r, err := p.ReadRequest()
+		if err != nil {
+			return
+		}
+		if r[1] == oneWayKey {
+			continue
+		}
+		for began := time.Now(); time.Since(began) < 100*time.Microsecond; {
+		}
+		if p.Answer(int32(binary.BigEndian.Uint32(r[4:])), make([]byte, binary.BigEndian.Uint32(r[8:]))) != nil {
+			return
+		}
+	}
+}
+
+// TestEveryRequestEndsAroundRests: whatever comes at whatever instant of a rest. With patience for each, a lost wake-up is a request that waits for its deadline.
+func TestEveryRequestEndsAroundRests(t *testing.T) {
+	leak.Check(t, leak.Gauge("pooled entries and buffers, bytes in budgets", loop.Outstanding))
+	e, err := loop.Start(loop.Config{Loops: 1, MaxSendingBytes: 4 << 10, MaxReceivingBytes: 256 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := hostileBroker(t, answerInTurnAndSize)
+	conns := make([]atomic.Pointer[loop.Conn], 4)
+	redial := func(i int) {
+		cfg := loop.DialConfig{WakeDelay: time.Duration(i) * time.Millisecond} // the first allows no rest
+		cfg.Limits.MaxInFlight = 16
+		c, err := e.Dial(t.Context(), b.Addr(), cfg)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if old := conns[i].Swap(c); old != nil {
+			_ = old.Close()
+		}
+	}
+	for i := range conns {
+		redial(i)
+	}
+	began := time.Now()
+	over := func() bool { return time.Since(began) > time.Second }
+	ask := func(r *rand.Rand) []byte {
+		size := uint32(r.IntN(64))
+		if r.IntN(1000) == 0 {
+			size = 200 << 10
+		}
+		q := request(1, binary.BigEndian.AppendUint32(nil, size))
+		return append(q, make([]byte, r.IntN(200))...)
+	}
+	var answered, late, failed atomic.Int64
+	count := func(err error) {
+		switch {
+		case err == nil:
+			answered.Add(1)
+		case errors.Is(err, loop.ErrTimeout):
+			late.Add(1)
+		default:
+			failed.Add(1)
+		}
+	}
+	var wg, submitted sync.WaitGroup
+	for i := range conns {
+		for j := range 12 {
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(i), uint64(j)))
+				for !over() {
+					if i == 0 { // now and then only, or nobody rests
+						<-time.After(time.Duration(r.IntN(100)) * time.Millisecond)
+					}
+					c := conns[i].Load()
+					switch r.IntN(8) {
+					default:
+						_, err := c.RoundTrip(context.Background(), ask(r), patience)
+						if errors.Is(err, loop.ErrTimeout) {
+							t.Errorf("no answer within %v", patience)
+						}
+						count(err)
+					case 0:
+						ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(3000))*time.Microsecond)
+						_, err := c.RoundTrip(ctx, ask(r), 0)
+						count(err)
+						cancel()
+					case 1:
+						q := ask(r)
+						q[1] = oneWayKey
+						if err := c.SendOneWay(context.Background(), q, patience); errors.Is(err, loop.ErrTimeout) {
+							t.Errorf("not written within %v", patience)
+						}
+					case 2:
+						submitted.Add(1)
+						next := conns[r.IntN(len(conns))].Load()
+						q := ask(r)
+						if c.Submit(ask(r), time.Now().Add(time.Duration(r.IntN(20))*time.Millisecond), func(_ []byte, err error) {
+							count(err)
+							submitted.Add(1)
+							if next.Submit(q, time.Time{}, func([]byte, error) { submitted.Done() }) != nil {
+								submitted.Done()
+							}
+							submitted.Done()
+						}) != nil {
+							submitted.Done()
+						}
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 99))
+			for !over() {
+				<-time.After(time.Duration(r.IntN(60)) * time.Millisecond)
+				if i < len(conns)-1 && r.IntN(2) == 0 { // the last stays, so that nothing hangs unseen
+					redial(i)
+					continue
+				}
+				c := conns[i].Load()
+				c.Hold()
+				<-time.After(time.Millisecond)
+				c.Unhold()
+			}
+		})
+	}
+	within(t, 2*patience, "all callers", wg.Wait)
+	within(t, patience, "all callbacks", submitted.Wait)
+	if answered.Load() == 0 || late.Load() == 0 || failed.Load() == 0 || loop.Rests(e) == 0 && e.Driver() == loop.DriverEpoll {
+		t.Errorf("%d answered, %d late, %d failed otherwise, %d rests: want some of each", answered.Load(), late.Load(), failed.Load(), loop.Rests(e))
+	}
+	within(t, patience, "Stop", func() { _ = e.Stop() })
+	if weights, patient := loop.Counted(e); weights != 0 || patient != 0 { // one left over would forbid or bound all rests to come
+		t.Errorf("with all connections closed, weights of %#x and %d that allow a rest are counted", weights, patient)
 	}
 }
