@@ -36,7 +36,7 @@ type entry struct {
 
 	id       frame.CorrelationID // on the wire
 	callerID frame.CorrelationID // in the caller's header, given back in the answer
-	begun    int64               // by Submit only now and then: the clock costs time
+	begun    int64               // by Submit only now and then, with WakeDelay: the clock costs time
 	deadline int64
 	start    uint64 // offsets of the frame in the stream of all bytes ever queued on the connection
 	end      uint64

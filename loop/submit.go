@@ -94,7 +94,7 @@ func (c *Conn) Submit(request []byte, deadline time.Time, done func(response []b
 		return nil
 	}
 	c.counters.requests++
-	if c.nextID%submitSample == 0 {
+	if c.limits.wakeDelay > 0 && c.nextID%submitSample == 0 {
 		e.begun = now()
 	}
 	c.enqueueLocked(e, request)

@@ -2,9 +2,12 @@ package loop_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,6 +74,37 @@ func TestAnswersWaitForEachOtherOnlyWhereTheyMay(t *testing.T) {
 	})
 }
 
+// TestAnswersForCallbacksWaitToo: Submit reads the clock only now and then, and that is enough to know how long round trips take.
+func TestAnswersForCallbacksWaitToo(t *testing.T) {
+	eachDriver(t, func(t *testing.T, e *loop.Engine) {
+		if e.Driver() != loop.DriverEpoll {
+			t.Skip("never rests")
+		}
+		c, err := e.Dial(t.Context(), hostileBroker(t, answerInTurn).Addr(), loop.DialConfig{WakeDelay: 2 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var wg sync.WaitGroup
+		var again func([]byte, error)
+		again = func(_ []byte, err error) {
+			if err != nil || loop.Rests(e) > 10 || time.Since(began) > patience || c.Submit(request(1, nil), time.Time{}, again) != nil {
+				wg.Done()
+			}
+		}
+		for range 64 {
+			wg.Add(1)
+			if err := c.Submit(request(1, nil), time.Time{}, again); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wg.Wait()
+		if n := loop.Rests(e); n <= 10 {
+			t.Errorf("%d rests within %v", n, patience)
+		}
+	})
+}
+
 // TestAnImpatientConnectionForbidsRests: while something is in flight on it, whatever others of the loop allow.
 func TestAnImpatientConnectionForbidsRests(t *testing.T) {
 	leak.Check(t, leak.Gauge("pooled entries and buffers, bytes in budgets", loop.Outstanding))
@@ -98,14 +132,18 @@ func TestAnImpatientConnectionForbidsRests(t *testing.T) {
 	}
 }
 
-// oneWayKey is the key of requests that answerInTurnAndSize does not answer.
+// oneWayKey is the key of requests that answerBySize does not answer.
 const oneWayKey = 7
 
-// answerInTurnAndSize is answerInTurn with bodies of the size that a request asks for in its first four bytes, and without answers to oneWayKey.
-func answerInTurnAndSize(p *hostile.Peer) {
+// answerBySize takes 100 µs for each request, as answerInTurn does, and answers with a body of the size that its first four bytes ask for.
+func answerBySize(c io.ReadWriter) {
+	var size [4]byte
 	for {
-		r, err := p.ReadRequest()
-		if err != nil {
+		if _, err := io.ReadFull(c, size[:]); err != nil {
+			return
+		}
+		r := make([]byte, binary.BigEndian.Uint32(size[:]))
+		if _, err := io.ReadFull(c, r); err != nil {
 			return
 		}
 		if r[1] == oneWayKey {
@@ -113,7 +151,9 @@ func answerInTurnAndSize(p *hostile.Peer) {
 		}
 		for began := time.Now(); time.Since(began) < 100*time.Microsecond; {
 		}
-		if p.Answer(int32(binary.BigEndian.Uint32(r[4:])), make([]byte, binary.BigEndian.Uint32(r[8:]))) != nil {
+		n := binary.BigEndian.Uint32(r[8:])
+		answer := append(binary.BigEndian.AppendUint32(nil, 4+n), r[4:8]...)
+		if _, err := c.Write(append(answer, make([]byte, n)...)); err != nil {
 			return
 		}
 	}
@@ -121,15 +161,32 @@ func answerInTurnAndSize(p *hostile.Peer) {
 
 // TestEveryRequestEndsAroundRests: whatever comes at whatever instant of a rest. With patience for each, a lost wake-up is a request that waits for its deadline.
 func TestEveryRequestEndsAroundRests(t *testing.T) {
+	t.Run("plaintext", func(t *testing.T) {
+		requestsAroundRests(t, hostile.Func(func(nc net.Conn) { answerBySize(nc) }), nil)
+	})
+	t.Run("TLS", func(t *testing.T) {
+		a := newAuthority(t)
+		server := &tls.Config{Certificates: []tls.Certificate{a.certificate(t, time.Now().Add(time.Hour))}}
+		script := hostile.Func(func(nc net.Conn) {
+			tc := tls.Server(nc, server)
+			answerBySize(tc)
+			_ = tc.Close()
+		})
+		requestsAroundRests(t, script, &tls.Config{RootCAs: a.pool})
+	})
+}
+
+func requestsAroundRests(t *testing.T, script hostile.Script, security *tls.Config) {
+	t.Helper()
 	leak.Check(t, leak.Gauge("pooled entries and buffers, bytes in budgets", loop.Outstanding))
 	e, err := loop.Start(loop.Config{Loops: 1, MaxSendingBytes: 4 << 10, MaxReceivingBytes: 256 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := hostileBroker(t, answerInTurnAndSize)
+	b := hostileBroker(t, script)
 	conns := make([]atomic.Pointer[loop.Conn], 4)
 	redial := func(i int) {
-		cfg := loop.DialConfig{WakeDelay: time.Duration(i) * time.Millisecond} // the first allows no rest
+		cfg := loop.DialConfig{TLS: security, WakeDelay: time.Duration(i) * time.Millisecond} // the first allows no rest
 		cfg.Limits.MaxInFlight = 16
 		c, err := e.Dial(t.Context(), b.Addr(), cfg)
 		if err != nil {
@@ -144,7 +201,11 @@ func TestEveryRequestEndsAroundRests(t *testing.T) {
 		redial(i)
 	}
 	began := time.Now()
-	over := func() bool { return time.Since(began) > time.Second }
+	rests := e.Driver() == loop.DriverEpoll
+	over := func() bool {
+		took := time.Since(began)
+		return took > time.Second && (!rests || loop.Rests(e) > 0) || took > patience
+	}
 	ask := func(r *rand.Rand) []byte {
 		size := uint32(r.IntN(64))
 		if r.IntN(1000) == 0 {
@@ -227,7 +288,7 @@ func TestEveryRequestEndsAroundRests(t *testing.T) {
 	}
 	within(t, 2*patience, "all callers", wg.Wait)
 	within(t, patience, "all callbacks", submitted.Wait)
-	if answered.Load() == 0 || late.Load() == 0 || failed.Load() == 0 || loop.Rests(e) == 0 && e.Driver() == loop.DriverEpoll {
+	if answered.Load() == 0 || late.Load() == 0 || failed.Load() == 0 || rests && loop.Rests(e) == 0 {
 		t.Errorf("%d answered, %d late, %d failed otherwise, %d rests: want some of each", answered.Load(), late.Load(), failed.Load(), loop.Rests(e))
 	}
 	within(t, patience, "Stop", func() { _ = e.Stop() })
