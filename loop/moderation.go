@@ -41,7 +41,7 @@ func (p *patience) learn(d time.Duration) {
 	if p.rtt == 0 {
 		p.rtt = d
 	} else {
-		p.rtt += (min(d, 2*p.rtt) - p.rtt) / rttShare
+		p.rtt += (min(d, max(2*p.rtt, restShare*minRest)) - p.rtt) / rttShare // what allows no rest yet may not hold up what will
 	}
 	p.allows = 0
 	if d := min(p.rtt/restShare, p.limit); d >= minRest {

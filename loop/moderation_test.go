@@ -201,6 +201,18 @@ func TestStepsAreALittleLessThanWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// TestAConnectionThatSeemedFastGainsPatience: also one whose first answer was there at once, by the clock.
+func TestAConnectionThatSeemedFastGainsPatience(t *testing.T) {
+	p := patience{limit: time.Second}
+	p.learn(-1)
+	for range 100 {
+		p.learn(4 * time.Millisecond)
+	}
+	if p.allows < 800*time.Microsecond {
+		t.Errorf("%v are allowed where 100 round trips took 4 ms", p.allows)
+	}
+}
+
 // TestALongPollAmongQuickAnswersIsNotTheirMeasure: what comes once does not make the others wait.
 func TestALongPollAmongQuickAnswersIsNotTheirMeasure(t *testing.T) {
 	p := patience{limit: time.Second}
