@@ -177,9 +177,7 @@ func (c *Conn) Err() error {
 // onOpen implements sink. It runs before Dial returns, so that nobody else knows the connection yet.
 func (c *Conn) onOpen(r registration, fd int) {
 	c.reg = r
-	if c.polling = r.polling(c.limits.busyPoll); c.polling != nil {
-		c.polling.limit = c.limits.wakeDelay
-	}
+	c.polling = r.polling(c.limits.busyPoll)
 	c.sock.attach(fd)
 }
 

@@ -27,26 +27,39 @@ const (
 // oneHurried in the sum of pollingLoop.hot is a connection with something in flight whose answers must not be left lying.
 const oneHurried = 1 << 32
 
-// patience is for how long a connection's answers may be left lying. The zero value is hurried: nobody knows yet how long its round trips take.
+// patience is for how long a connection's answers may be left lying. The zero value is hurried: nobody knows yet how long its round trips take. It is small because
+// each connection has one.
 type patience struct {
-	limit  time.Duration // as DialConfig.WakeDelay has it; 0 or less: never
-	rtt    time.Duration // of round trips lately, on average; 0 before the first
-	allows time.Duration // 0: not at all
+	rtt  uint32 // of round trips lately, on average, in microseconds; 0 before the first
+	step uint8  // the step of the rest that it allows, and 1; 0: none
 }
 
-// learn takes one more round trip into account. One that took much longer than those before (a long poll, a pause) counts as twice their average: what it tells
-// of the next ones is little, and they would pay for it.
-func (p *patience) learn(d time.Duration) {
-	d = max(d, 1) // one that began after the clock was read
-	if p.rtt == 0 {
-		p.rtt = d
+// maxRTT is the longest round trip that is told from longer ones.
+const maxRTT = time.Hour
+
+// learn takes one more round trip into account, of a connection whose DialConfig.WakeDelay is limit. One that took much longer than those before (a long poll, a
+// pause) counts as twice their average: what it tells of the next ones is little, and they would pay for it.
+func (p *patience) learn(d, limit time.Duration) {
+	const unit = time.Microsecond
+	rtt := time.Duration(p.rtt) * unit
+	d = min(max(d, unit), maxRTT) // one that began after the clock was read is negative
+	if rtt == 0 {
+		rtt = d
 	} else {
-		p.rtt += (min(d, max(2*p.rtt, restShare*minRest)) - p.rtt) / rttShare // what allows no rest yet may not hold up what will
+		rtt += (min(d, max(2*rtt, restShare*minRest)) - rtt) / rttShare // what allows no rest yet may not hold up what will
 	}
-	p.allows = 0
-	if d := min(p.rtt/restShare, p.limit); d >= minRest {
-		p.allows = stepOf(d).rest()
+	p.rtt, p.step = uint32(rtt.Round(unit)/unit), 0
+	if d := min(rtt/restShare, limit); d >= minRest {
+		p.step = uint8(stepOf(d)) + 1
 	}
+}
+
+// allows is the longest rest; 0: none.
+func (p *patience) allows() time.Duration {
+	if p.step == 0 {
+		return 0
+	}
+	return restStep(p.step - 1).rest()
 }
 
 // restStep names a length of a rest: minRest, 1.25, 1.5, 1.75 times that, twice that, and so on.
@@ -86,7 +99,8 @@ func (c *Conn) learnLocked(batch []answer) {
 		return
 	}
 	found := p.loop.answered(len(batch))
-	if found == 0 || p.limit <= 0 || p.budget > 0 {
+	limit := c.limits.wakeDelay
+	if found == 0 || limit <= 0 || p.budget > 0 {
 		return
 	}
 	i := len(batch) - 1
@@ -97,8 +111,8 @@ func (c *Conn) learnLocked(batch []answer) {
 		return
 	}
 	before := *p
-	p.learn(time.Duration(found - batch[i].e.begun))
-	if c.hot && p.allows != before.allows {
+	p.learn(time.Duration(found-batch[i].e.begun), limit)
+	if c.hot && p.step != before.step {
 		p.set(true) // first, so that it is counted at any time
 		before.set(false)
 	}

@@ -14,6 +14,7 @@ type queue struct {
 	service func() time.Duration
 	far     time.Duration // what a request and its answer travel
 	busy    time.Duration // a turn of the loop
+	limit   time.Duration // WakeDelay
 
 	t       int64
 	free    int64         // when the broker will have answered all that was asked
@@ -36,7 +37,7 @@ func (q *queue) ask(n int) {
 
 // turn is one turn of the loop: rest or sleep, then answers.
 func (q *queue) turn() {
-	rested := q.rest(q.t, q.patience.allows)
+	rested := q.rest(q.t, q.patience.allows())
 	began := q.t
 	q.t += int64(rested)
 	if rested == 0 {
@@ -47,7 +48,7 @@ func (q *queue) turn() {
 		if rested > 0 {
 			lay := time.Duration(q.t - max(q.arrive[n], began))
 			q.latest = max(q.latest, lay)
-			q.worst = max(q.worst, float64(lay)/float64(q.rtt))
+			q.worst = max(q.worst, float64(lay)/(float64(q.rtt)*1e3))
 		}
 		n++
 	}
@@ -59,7 +60,7 @@ func (q *queue) turn() {
 		return
 	}
 	q.answered(n)
-	q.learn(time.Duration(q.t - q.asked[n-1]))
+	q.learn(time.Duration(q.t-q.asked[n-1]), q.limit)
 	q.arrive, q.asked = q.arrive[n:], q.asked[n:]
 	q.answers += n
 	q.t += int64(q.busy)
@@ -93,7 +94,7 @@ func TestRestsBringAnswersTogetherWhereManyWait(t *testing.T) {
 		{"256 callers, 30 µs", 256, steady(30 * time.Microsecond), 0, 14},
 		{"64 callers, 5 ms away", 64, steady(25 * time.Microsecond), 5 * time.Millisecond, 8},
 	} {
-		q := &queue{service: tt.service, far: tt.far, patience: patience{limit: 2 * time.Millisecond}}
+		q := &queue{service: tt.service, far: tt.far, limit: 2 * time.Millisecond}
 		q.run(tt.callers)
 		if q.rests == 0 || float64(q.gained)/float64(q.rests) < tt.answers {
 			t.Errorf("%s: %d rests brought %d answers, want %v each on average", tt.name, q.rests, q.gained, tt.answers)
@@ -115,7 +116,7 @@ func TestAnAnswerLiesNoLongerThanItsShare(t *testing.T) {
 				return 40 * time.Microsecond
 			},
 		} {
-			q := &queue{service: service, patience: patience{limit: limit}}
+			q := &queue{service: service, limit: limit}
 			q.run(64)
 			if q.rests == 0 {
 				t.Errorf("%s: never rested", name)
@@ -134,7 +135,7 @@ func TestAnAnswerLiesNoLongerThanItsShare(t *testing.T) {
 // TestAQueueThatIsNeverEmptyLosesNoThroughput: with many callers the broker has always something to do.
 func TestAQueueThatIsNeverEmptyLosesNoThroughput(t *testing.T) {
 	rate := func(limit time.Duration) int {
-		q := &queue{service: steady(80 * time.Microsecond), patience: patience{limit: limit}}
+		q := &queue{service: steady(80 * time.Microsecond), limit: limit}
 		q.run(64)
 		return q.answers
 	}
@@ -160,7 +161,7 @@ func TestThereIsNoRest(t *testing.T) {
 		{"where it is forbidden", 64, 80 * time.Microsecond, 0, -1},
 		{"where less is allowed than a wake-up costs", 64, 80 * time.Microsecond, 0, minRest - 1},
 	} {
-		q := &queue{service: steady(tt.service), far: tt.far, patience: patience{limit: tt.limit}}
+		q := &queue{service: steady(tt.service), far: tt.far, limit: tt.limit}
 		q.run(tt.callers)
 		if q.rests > 0 {
 			t.Errorf("%s: %d rests", tt.name, q.rests)
@@ -203,36 +204,36 @@ func TestStepsAreALittleLessThanWhatIsAllowed(t *testing.T) {
 
 // TestAConnectionThatSeemedFastGainsPatience: also one whose first answer was there at once, by the clock.
 func TestAConnectionThatSeemedFastGainsPatience(t *testing.T) {
-	p := patience{limit: time.Second}
-	p.learn(-1)
+	var p patience
+	p.learn(-1, time.Second)
 	for range 100 {
-		p.learn(4 * time.Millisecond)
+		p.learn(4*time.Millisecond, time.Second)
 	}
-	if p.allows < 800*time.Microsecond {
-		t.Errorf("%v are allowed where 100 round trips took 4 ms", p.allows)
+	if p.allows() < 800*time.Microsecond {
+		t.Errorf("%v are allowed where 100 round trips took 4 ms", p.allows())
 	}
 }
 
 // TestALongPollAmongQuickAnswersIsNotTheirMeasure: what comes once does not make the others wait.
 func TestALongPollAmongQuickAnswersIsNotTheirMeasure(t *testing.T) {
-	p := patience{limit: time.Second}
+	var p patience
 	for range 100 {
-		p.learn(4 * time.Millisecond)
+		p.learn(4*time.Millisecond, time.Second)
 	}
 	for range 100 {
-		p.learn(500 * time.Millisecond)
-		if p.allows > 1500*time.Microsecond {
-			t.Fatalf("%v are allowed after one long poll, where round trips take 4 ms", p.allows)
+		p.learn(500*time.Millisecond, time.Second)
+		if p.allows() > 1500*time.Microsecond {
+			t.Fatalf("%v are allowed after one long poll, where round trips take 4 ms", p.allows())
 		}
 		for range 20 {
-			p.learn(4 * time.Millisecond)
+			p.learn(4*time.Millisecond, time.Second)
 		}
 	}
 	for range 100 {
-		p.learn(500 * time.Millisecond)
+		p.learn(500*time.Millisecond, time.Second)
 	}
-	if p.allows < 100*time.Millisecond {
-		t.Errorf("%v are allowed where all round trips take 500 ms", p.allows)
+	if p.allows() < 100*time.Millisecond {
+		t.Errorf("%v are allowed where all round trips take 500 ms", p.allows())
 	}
 }
 

@@ -35,8 +35,8 @@ func (p *polling) set(inFlight bool) {
 	if !inFlight {
 		n = -1
 	}
-	if p.allows > 0 {
-		p.loop.patient(p.allows, int32(n))
+	if d := p.allows(); d > 0 {
+		p.loop.patient(d, int32(n))
 	}
 	if w := p.weight(); w != 0 {
 		p.loop.hot(n * w)
@@ -56,7 +56,7 @@ func (p *polling) weight() int64 {
 	if p.budget >= 0 {
 		w = 1
 	}
-	if p.allows == 0 { // as with all that have an explicit budget
+	if p.step == 0 { // as with all that have an explicit budget
 		w += oneHurried
 	}
 	return w

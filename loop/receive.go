@@ -152,7 +152,7 @@ func (c *Conn) deliver(batch []answer) bool {
 		c.promoteLocked()
 	}
 	// Several callers at once ask again at once: the loop stays the writer until they have.
-	kept := len(batch) > 1 && !callbacks && !c.writing && c.polling != nil && c.polling.allows > 0 && c.polling.loop.keep(c)
+	kept := len(batch) > 1 && !callbacks && !c.writing && c.polling != nil && c.polling.step > 0 && c.polling.loop.keep(c)
 	write := !c.writing && (kept || callbacks || c.head != nil)
 	if write {
 		c.writing = true // and flush tells the loop whether it is still hot
