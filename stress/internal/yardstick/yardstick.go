@@ -1,5 +1,3 @@
-// Package yardstick builds and runs the C program that the Go clients are
-// held against. Its source is part of the binary; it needs cc.
 package yardstick
 
 import (

@@ -20,7 +20,7 @@ var allAPIs = []string{apiVersions, apiMetadata, apiProduce, apiFetch}
 
 // Names of peers. Those of ours begin with ours.
 const (
-	ours      = "kafkaio"
+	ours            = "kafkaio"
 	oursDelay       = "kafkaio/delay"        // with moderated wake-ups
 	oursRaw         = "kafkaio/raw"          // RoundTrip of bytes in place of Request
 	oursSubmit      = "kafkaio/submit"       // Submit of bytes, the next one from the callback of the last: no goroutine a caller
