@@ -325,6 +325,7 @@ func TestNothingIsHeldOpenOnAnEngineThatHasStopped(t *testing.T) {
 func TestAnswersToWhatWasNotAskedAreNotKept(t *testing.T) {
 	cfg := config(t)
 	cfg.Cluster.HoldOpen = 1
+	cfg.Cluster.UnknownTopicWait = -1
 	shadow := hostile.Listen(t, (&strictBroker{}).script)
 	shadowHost, shadowPort := splitPort(t, shadow.Addr())
 	var asked atomic.Int32

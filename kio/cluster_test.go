@@ -139,6 +139,7 @@ func TestEachAsksAllNodesAtOnce(t *testing.T) {
 
 func TestLeaderIsFollowed(t *testing.T) {
 	cfg := config(t)
+	cfg.Cluster.UnknownTopicWait = -1
 	f := fakeCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(3, "events"))
 	c := mustOpenCluster(t, f.ListenAddrs(), cfg)
 	leader, err := c.Leader(t.Context(), "events", 0)

@@ -6,13 +6,14 @@ import (
 
 // Defaults of [ClusterConfig].
 const (
-	DefaultMetadataMaxAge = 5 * time.Minute // as Kafka's own clients have it (metadata.max.age.ms)
-	DefaultConnsPerClass  = 1
-	DefaultIdleTimeout    = 9 * time.Minute // as Kafka's own clients have it: below the brokers' 10 (connections.max.idle.ms)
-	DefaultBackoff        = 50 * time.Millisecond
-	DefaultMaxBackoff     = 5 * time.Second
-	DefaultNodeMaxDials   = 2
-	DefaultNodeDialRate   = 10.0
+	DefaultMetadataMaxAge   = 5 * time.Minute // as Kafka's own clients have it (metadata.max.age.ms)
+	DefaultUnknownTopicWait = 5 * time.Second // guessed: brokers hear of a new topic within some tens of milliseconds, busy ones within seconds
+	DefaultConnsPerClass    = 1
+	DefaultIdleTimeout      = 9 * time.Minute // as Kafka's own clients have it: below the brokers' 10 (connections.max.idle.ms)
+	DefaultBackoff          = 50 * time.Millisecond
+	DefaultMaxBackoff       = 5 * time.Second
+	DefaultNodeMaxDials     = 2
+	DefaultNodeDialRate     = 10.0
 )
 
 // ClusterConfig is what a [Cluster] knows beyond the configuration of its connections. The zero value works.
@@ -23,6 +24,9 @@ type ClusterConfig struct {
 	// MetadataMaxAge is for how long the nodes and the leaders of partitions are believed without asking again; they are asked for when a request
 	// needs them, not before. 0 is DefaultMetadataMaxAge. Negative is refused, as it is below where nothing else is said.
 	MetadataMaxAge time.Duration
+	// UnknownTopicWait is for how long Leader waits, within its deadline, for a topic or a partition that the brokers asked do not know: others know first what was
+	// just created. 0 is DefaultUnknownTopicWait, negative is not at all.
+	UnknownTopicWait time.Duration
 
 	// HoldOpen is how many connections for short requests are kept open to each node, and opened anew when they end; 0 is none: connections are
 	// opened when a request needs them. At most ConnsPerClass.
@@ -54,6 +58,7 @@ type ClusterConfig struct {
 
 func (c ClusterConfig) withDefaults() ClusterConfig {
 	setDefault(&c.MetadataMaxAge, DefaultMetadataMaxAge)
+	setDefault(&c.UnknownTopicWait, DefaultUnknownTopicWait)
 	setDefault(&c.ConnsPerClass, DefaultConnsPerClass)
 	setDefault(&c.MaxConns, c.ConnsPerClass*int(numClasses))
 	setDefault(&c.IdleTimeout, DefaultIdleTimeout)

@@ -54,21 +54,29 @@ func (e *NodeError) Error() string {
 	return fmt.Sprintf("node %d is not in the cluster's metadata: it is down, or never was there", e.Node)
 }
 
-// LeaderError is the cause where a partition has no leader that could be named.
+// LeaderError is the cause where a partition has no leader that could be named. What it says of the topic is the last answer.
 type LeaderError struct {
 	Topic     string
 	Partition int32
 	Code      int16 // the protocol's error code, as kerr.ErrorForCode of franz-go takes it; 0 where the broker gives none
+	end       error // of the context, where that ended the wait for a leader
 }
 
-// Error names partition and code.
+// Error names partition and code, and what ended the wait.
 func (e *LeaderError) Error() string {
 	what := "the broker names none"
 	if e.Code != 0 {
 		what = "the broker answers " + brokerCode(e.Code)
 	}
-	return fmt.Sprintf("no leader for partition %d of topic %q: %s", e.Partition, e.Topic, what)
+	text := fmt.Sprintf("no leader for partition %d of topic %q: %s", e.Partition, e.Topic, what)
+	if e.end != nil {
+		text += "; waited for one: " + e.end.Error()
+	}
+	return text
 }
+
+// Unwrap gives the end of the context, if that ended the wait.
+func (e *LeaderError) Unwrap() error { return e.end }
 
 // RefreshError is the cause where no broker told a Cluster of its nodes.
 type RefreshError struct{ Attempts []error }

@@ -117,6 +117,7 @@ func settingsOf(node int32) *kmsg.DescribeConfigsRequest {
 func TestTopicsOfAClusterHaveTheirLeaders(t *testing.T) {
 	const partitions = 6
 	throughDoors(t, mainDoors, func(t *testing.T, d door, cfg kio.Config) {
+		cfg.Cluster.UnknownTopicWait = 2 * time.Second // at the end once for nothing
 		c := openCluster(t, d, cfg)
 		made, err := topic.Create(t.Context(), c, topicName(), topic.Layout{Partitions: partitions, Replicas: replicas()})
 		if err != nil {
@@ -128,6 +129,9 @@ func TestTopicsOfAClusterHaveTheirLeaders(t *testing.T) {
 				_ = made.Delete(context.Background(), c)
 			}
 		}()
+		for p := range int32(partitions) { // at once: who is asked may not have heard of it yet
+			_ = leaderOf(t, c, made, p)
+		}
 		// A node that has not heard of a new topic yet says that there is none.
 		eventually(t, "all nodes know of the topic", patience, func() bool {
 			for _, n := range c.Nodes() {
