@@ -57,11 +57,15 @@ func ClassOf(r kmsg.Request) Class {
 	}
 }
 
-// busyAt is how many requests the least busy connection of a class must have in flight for another one to be opened, if Config.Cluster allows more: one that
-// may wait for seconds wants its own, short ones share (guessed: a broker answers some thousands a second on one connection).
+// busyAt is how many requests a connection of the class is for: with more, another one is opened, if Config.Cluster allows that. One that may wait wants its own, short
+// ones share (guessed: a broker answers some thousands a second on one connection).
 func (c Class) busyAt() int {
 	if c == ClassShort {
 		return 32
 	}
 	return 1
 }
+
+// polls reports whether the broker may keep requests of the class waiting for seconds because nothing is there yet: a request behind one stands still for as long. Produce and
+// what is slow are worked on at once, and gain more from standing in line.
+func (c Class) polls() bool { return c == ClassFetch || c == ClassGroup }

@@ -182,7 +182,7 @@ func (c *Cluster) Broker(ctx context.Context, node int32, class Class) (*Broker,
 		if err != nil {
 			return err
 		}
-		l.release()
+		p.release(l)
 		b = l.broker
 		return nil
 	})

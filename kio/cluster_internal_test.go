@@ -177,7 +177,7 @@ func TestWhoWaitsOutABackOffThatIsOverIsServed(t *testing.T) {
 		defer cancel()
 		l, err := p.get(ctx, ClassShort)
 		if err == nil {
-			l.release()
+			p.release(l)
 		}
 		got <- err
 	}()
@@ -209,17 +209,48 @@ func TestLeadersThatAreBelievedForEverAreKept(t *testing.T) {
 	}
 }
 
+func TestALongPollTakesAConnectionThatIsReleased(t *testing.T) {
+	cfg := insideConfig(t)
+	cfg.Cluster.ConnsPerClass, cfg.Cluster.DialRate = 2, 1e-3 // the second one may be tried in a quarter of an hour
+	c := insideCluster(t, cfg, hostile.Listen(t, hostile.Stall).Addr())
+	p := seedOf(c)
+	first, err := p.get(t.Context(), ClassFetch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "the dial has let go of it", func() bool { return p.waiting.Load() == 0 })
+	got := make(chan *link, 1)
+	go func() {
+		l, err := p.get(t.Context(), ClassFetch)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- l
+	}()
+	soon(t, "it waits", func() bool { return p.waiting.Load() == 1 })
+	p.release(first)
+	if waiting, active := p.waiting.Load(), first.active.Load(); waiting != 0 || active != 1 {
+		t.Errorf("%d wait, and %d use the connection; want that it has been handed over", waiting, active)
+	}
+	l := <-got
+	p.release(l)
+	if l != first || l.active.Load() != 0 {
+		t.Errorf("another connection, or in use by %d", l.active.Load())
+	}
+}
+
 // openLink gives a connection that its endpoint has, and that nothing uses.
 func openLink(t *testing.T, c *Cluster, addr string) *link {
 	t.Helper()
 	c.land(&flight{done: make(chan struct{})}, metadataOf(t, addr), nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	l, err := c.nodes.Load().byID[0].endpoint.get(ctx, ClassShort)
+	p := c.nodes.Load().byID[0].endpoint
+	l, err := p.get(ctx, ClassShort)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.release()
+	p.release(l)
 	return l
 }
 

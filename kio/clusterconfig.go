@@ -31,8 +31,9 @@ type ClusterConfig struct {
 	// HoldOpen is how many connections for short requests are kept open to each node, and opened anew when they end; 0 is none: connections are
 	// opened when a request needs them. At most ConnsPerClass.
 	HoldOpen int
-	// ConnsPerClass is how many connections each Class may have to a node: another one is opened when all are busy. The request that finds them so does not wait for
-	// it, but shares. 0 is DefaultConnsPerClass.
+	// ConnsPerClass is how many connections each Class may have to a node: more are opened while there are more requests at a time than one for each connection, or 32 short
+	// ones. A request goes to the connection with the least. Where all are busy it shares at once and does not wait for a new one, but for ClassFetch and ClassGroup: a
+	// request that would stand behind one that may wait at the broker waits for the new connection, half a second or half of its time at most. 0 is DefaultConnsPerClass.
 	ConnsPerClass int
 	// MaxConns is how many connections a node may have in all. Beyond it an unused one makes room, and where there is none, classes share. 0 is
 	// ConnsPerClass for each class.

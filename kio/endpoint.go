@@ -31,22 +31,24 @@ type endpoint struct {
 	throttle ThrottleStats   // of the same
 	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
-	waiters  []*waiter
-	grow     [numClasses]bool // the class is busy enough for one more connection
-	hold     int              // connections of ClassShort to keep open
-	turn     uint32           // which link to look at first
-	failures int              // attempts in a row that failed, or came to nothing
-	retryAt  time.Time        // not before: the back-off
-	nextDial time.Time        // not before: the rate
-	failed   error            // of the last attempt; nil once one has succeeded
-	slow     bool             // the last attempt has failed, and not at once
-	timer    *time.Timer      // for retryAt and nextDial
-	wakeAt   time.Time        // when the timer will fire; zero: it is not armed
-	gone     error            // not nil: it takes no requests any more, and this is why
+	waiters  []*waiter   // in order of arrival; changed by setWaitersLocked
+	hold     int         // connections of ClassShort to keep open
+	turn     uint32      // which link to look at first
+	failures int         // attempts in a row that failed, or came to nothing
+	retryAt  time.Time   // not before: the back-off
+	nextDial time.Time   // not before: the rate
+	failed   error       // of the last attempt; nil once one has succeeded
+	slow     bool        // the last attempt has failed, and not at once
+	timer    *time.Timer // for retryAt and nextDial
+	wakeAt   time.Time   // when the timer will fire; zero: it is not armed
+	gone     error       // not nil: it takes no requests any more, and this is why
 
 	dials       uint64
 	dialErrors  uint64
 	disconnects uint64
+
+	// Atomic. Written with mu held.
+	waiting atomic.Int32 // len(waiters)
 }
 
 // link is one connection of an endpoint.
@@ -62,59 +64,50 @@ type link struct {
 	idleSince    time.Time
 }
 
-// release ends what get began.
-func (l *link) release() { l.active.Add(-1) }
-
-// waiter is a call that waits for a connection.
-type waiter struct {
-	class Class
-	ready chan waited // capacity 1
-}
-
-type waited struct {
-	link *link
-	err  error
-}
-
-// get gives a connection of the class: one that is open, or the next one, for which it waits until ctx ends. Where that cannot be in time, it fails at
-// once and says why. Who gets a link releases it.
+// get gives a connection of the class: an open one, which others may be using, or the next one, for which it waits until ctx ends. Where that cannot be in time, it
+// fails at once and says why. Who gets a link releases it.
 func (p *endpoint) get(ctx context.Context, class Class) (*link, error) {
 	p.mu.Lock()
 	if p.gone != nil {
 		defer p.mu.Unlock()
 		return nil, p.errorLocked(p.gone)
 	}
-	if l := p.pickLocked(class); l != nil {
-		l.active.Add(1)
-		if p.growLocked(l, class) {
-			p.pumpLocked()
-		}
+	l := p.pickLocked(class)
+	if l != nil && !p.isWorthWaitingLocked(l, class) {
+		p.takeLocked(l)
 		p.mu.Unlock()
 		return l, nil
 	}
-	if err := p.hopelessLocked(ctx); err != nil {
-		defer p.mu.Unlock()
-		return nil, p.errorLocked(err)
-	}
-	w := &waiter{class, make(chan waited, 1)}
-	p.waiters = append(p.waiters, w)
-	p.pumpLocked()
-	p.mu.Unlock()
-	select {
-	case r := <-w.ready:
-		return r.link, r.err
-	case <-ctx.Done():
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, other := range p.waiters {
-		if other == w {
-			p.waiters = append(p.waiters[:i], p.waiters[i+1:]...)
-			return nil, p.errorLocked(&NotConnectedError{Last: p.failed, Retry: p.retryAt, end: contextEnd(ctx)})
+	if l == nil {
+		if err := p.hopelessLocked(ctx); err != nil {
+			defer p.mu.Unlock()
+			return nil, p.errorLocked(err)
 		}
 	}
-	r := <-w.ready // its end has come at the same moment
-	return r.link, r.err
+	w := &waiter{class, make(chan waited, 1)}
+	p.setWaitersLocked(append(p.waiters, w))
+	p.settleLocked(class) // who has released one meanwhile may not have seen w
+	p.pumpLocked()
+	p.mu.Unlock()
+	return p.await(ctx, w)
+}
+
+// takeLocked begins the use of an open connection, and asks for another one if the class is busy now.
+func (p *endpoint) takeLocked(l *link) {
+	l.active.Add(1)
+	if p.cluster.cfg.Cluster.ConnsPerClass > 1 && p.mayGrowLocked(l.class) {
+		p.pumpLocked()
+	}
+}
+
+// release ends what get began.
+func (p *endpoint) release(l *link) {
+	l.active.Add(-1)
+	if p.waiting.Load() > 0 && l.class.polls() {
+		p.mu.Lock()
+		p.settleLocked(l.class)
+		p.mu.Unlock()
+	}
 }
 
 // hopelessLocked is why no connection can be had before ctx ends, nil where one may.
@@ -143,21 +136,27 @@ func (p *endpoint) errorLocked(err error) *Error {
 	return e
 }
 
-// pickLocked is the least busy open connection of the class, nil where there is none. Among equals they take turns.
+// pickLocked is the connection for a request of the class, nil where there is none: the least busy one of the class. Among equals they take turns.
 func (p *endpoint) pickLocked(class Class) *link {
-	var best *link
 	p.turn++
-	for i := range p.links {
-		l := p.links[(int(p.turn)+i)%len(p.links)]
-		if l.class == class && (best == nil || l.active.Load() < best.active.Load()) && l.broker.conn.Err() == nil {
-			best = l
-		}
-	}
+	best := p.leastBusyLocked(class)
 	if best == nil && p.fullLocked() && !p.evictLocked() {
 		for _, l := range p.links { // isolation ends where Config.Cluster.MaxConns does
 			if (best == nil || l.active.Load() < best.active.Load()) && l.broker.conn.Err() == nil {
 				best = l
 			}
+		}
+	}
+	return best
+}
+
+// leastBusyLocked is the open connection of the class with the least requests, nil where there is none.
+func (p *endpoint) leastBusyLocked(class Class) *link {
+	var best *link
+	for i := range p.links {
+		l := p.links[(int(p.turn)+i)%len(p.links)]
+		if l.class == class && (best == nil || l.active.Load() < best.active.Load()) && l.broker.conn.Err() == nil {
+			best = l
 		}
 	}
 	return best
@@ -206,18 +205,9 @@ func (p *endpoint) countLocked(class Class) int {
 	return n
 }
 
-// mayGrowLocked reports whether the class may have one more connection, and none is on its way.
+// mayGrowLocked reports whether the class may have one more connection.
 func (p *endpoint) mayGrowLocked(class Class) bool {
-	return p.dialing[class] == 0 && !p.fullLocked() && p.countLocked(class) < p.cluster.cfg.Cluster.ConnsPerClass
-}
-
-// growLocked asks for one more connection for the class where its least busy one is busy, and reports whether it did.
-func (p *endpoint) growLocked(l *link, class Class) bool {
-	if int(l.active.Load()) <= class.busyAt() || !p.mayGrowLocked(class) {
-		return false
-	}
-	p.grow[class] = true
-	return true
+	return !p.fullLocked() && p.countLocked(class)+p.dialing[class] < p.cluster.cfg.Cluster.ConnsPerClass
 }
 
 // ended takes an ended connection out. On its loop.
@@ -271,7 +261,7 @@ func (p *endpoint) leave(why error) []*link {
 	for _, w := range p.waiters {
 		w.ready <- waited{err: p.errorLocked(why)} // capacity 1 and ours alone: never blocks
 	}
-	p.waiters = nil
+	p.setWaitersLocked(nil)
 	if p.timer != nil {
 		p.timer.Stop()
 	}

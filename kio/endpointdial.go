@@ -14,16 +14,29 @@ func (p *endpoint) wantedLocked() (Class, bool) {
 		return ClassShort, true
 	}
 	for _, w := range p.waiters {
-		if p.dialing[w.class] == 0 {
+		if p.dialing[w.class] == 0 && p.leastBusyLocked(w.class) == nil {
 			return w.class, true
 		}
 	}
+	return p.busyLocked()
+}
+
+// busyLocked is a class that has requests for more connections than it has, and may have more. It counts all requests, and not those of the least busy connection: those that
+// came at once all stand on one, and the next ones will be as many.
+func (p *endpoint) busyLocked() (Class, bool) {
+	if p.cluster.cfg.Cluster.ConnsPerClass == 1 {
+		return 0, false // the first one is for who waits for it
+	}
+	var load [numClasses]int
+	for _, l := range p.links {
+		load[l.class] += int(l.active.Load())
+	}
+	for _, w := range p.waiters {
+		load[w.class]++
+	}
 	for class := range numClasses {
-		if p.grow[class] {
-			if p.mayGrowLocked(class) {
-				return class, true
-			}
-			p.grow[class] = false
+		if load[class] > (p.countLocked(class)+p.dialing[class])*class.busyAt() && p.mayGrowLocked(class) {
+			return class, true
 		}
 	}
 	return 0, false
@@ -32,9 +45,12 @@ func (p *endpoint) wantedLocked() (Class, bool) {
 // pumpLocked queues the attempts that are wanted and allowed now, and arms the timer for those that are wanted and not allowed yet.
 func (p *endpoint) pumpLocked() {
 	for p.gone == nil {
-		class, wanted := p.wantedLocked()
-		if cfg := &p.cluster.cfg.Cluster; !wanted || len(p.attempts) >= cfg.MaxDials || len(p.links)+len(p.attempts) >= cfg.MaxConns {
+		if cfg := &p.cluster.cfg.Cluster; len(p.attempts) >= cfg.MaxDials || len(p.links)+len(p.attempts) >= cfg.MaxConns {
 			return // the end of an attempt or a connection comes here again
+		}
+		class, wanted := p.wantedLocked()
+		if !wanted {
+			return
 		}
 		now := time.Now()
 		at := p.retryAt
@@ -46,7 +62,6 @@ func (p *endpoint) pumpLocked() {
 			return
 		}
 		p.nextDial = now.Add(p.cluster.dialInterval)
-		p.grow[class] = false
 		p.dialing[class]++
 		a := &attempt{slow: p.slow}
 		a.run = func() { p.dial(a, class) }
@@ -179,33 +194,4 @@ func (p *endpoint) backOffLocked(err error) {
 	if errors.Is(err, loop.ErrStopped) {
 		p.hold = 0 // an engine does not start again
 	}
-}
-
-// serveLocked gives a new connection to those who wait for one of its class, and where it is the last one that Config.Cluster.MaxConns allows, also to those
-// for whose class none is on its way.
-func (p *endpoint) serveLocked(l *link) {
-	full := p.fullLocked()
-	left := p.waiters[:0]
-	for _, w := range p.waiters {
-		if w.class != l.class && (!full || p.dialing[w.class] > 0) {
-			left = append(left, w)
-			continue
-		}
-		l.active.Add(1)
-		w.ready <- waited{link: l} // capacity 1 and ours alone: never blocks
-	}
-	clear(p.waiters[len(left):])
-	p.waiters = left
-	if len(left) == 0 {
-		p.waiters = nil
-	}
-	p.growLocked(l, l.class)
-}
-
-// refuseLocked answers all who wait.
-func (p *endpoint) refuseLocked(err error) {
-	for _, w := range p.waiters {
-		w.ready <- waited{err: p.errorLocked(&NotConnectedError{Last: err, Retry: p.retryAt})} // capacity 1 and ours alone: never blocks
-	}
-	p.waiters = nil
 }

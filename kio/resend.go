@@ -79,7 +79,7 @@ func (p *endpoint) request(ctx context.Context, class Class, r kmsg.Request) (km
 	if err != nil {
 		return nil, err
 	}
-	defer l.release()
+	defer p.release(l)
 	return l.broker.Request(ctx, r)
 }
 
