@@ -38,7 +38,9 @@ type Cluster struct {
 	mu        sync.Mutex
 	endpoints map[string]*endpoint // see endpointLocked
 	meta      metadata
-	reaper    *time.Timer // nil while no connection is open
+	parting   []*endpoint  // have left, and may still have connections
+	past      ClusterStats // counts of those that have none any more
+	reaper    *time.Timer  // nil while no connection is open
 
 	// Atomic. The first three are written with mu held.
 	nodes   atomic.Pointer[topology]

@@ -28,6 +28,7 @@ type endpoint struct {
 	links    []*link
 	leaving  []*link         // taken out of links by who closes them, and not ended yet
 	past     Totals          // of the connections that have ended
+	ends     uint64          // how many that are
 	throttle ThrottleStats   // of the same
 	dialing  [numClasses]int // attempts queued or under way
 	attempts []*attempt
@@ -218,11 +219,16 @@ func (p *endpoint) ended(l *link, b *Broker) {
 		p.mu.Unlock()
 		return
 	}
+	open := removeLink(&p.links, l)
+	if !open && !removeLink(&p.leaving, l) {
+		p.mu.Unlock()
+		return // it has ended before the attempt has: that has failed
+	}
 	s := b.Stats()
 	p.past.Add(&s.Stats)
 	p.throttle.add(&s)
-	if !removeLink(&p.links, l) {
-		removeLink(&p.leaving, l)
+	p.ends++
+	if !open {
 		p.mu.Unlock()
 		return
 	}
@@ -265,11 +271,13 @@ func (p *endpoint) leave(why error) []*link {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, a := range p.attempts {
-		if p.cluster.engine.gate.drop(a) {
+	p.attempts = slices.DeleteFunc(p.attempts, func(a *attempt) bool {
+		dropped := p.cluster.engine.gate.drop(a)
+		if dropped {
 			p.cluster.attempts.Done()
 		}
-	}
+		return dropped
+	})
 	links := p.links
 	p.links = nil
 	p.leaving = append(p.leaving, links...)

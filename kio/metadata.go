@@ -371,7 +371,9 @@ func (c *Cluster) applyLocked(f *flight, answer *kmsg.MetadataResponse) (left []
 		}
 		delete(c.endpoints, key)
 		left = append(left, p.leave(ErrNodeLeft)...)
+		c.parting = append(c.parting, p)
 	}
+	c.settlePartingLocked()
 	c.applyTopicsLocked(f, answer)
 	return left
 }

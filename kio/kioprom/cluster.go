@@ -1,7 +1,7 @@
 package kioprom
 
 import (
-	"sync"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -20,8 +20,8 @@ type ClusterConfig struct {
 	Conns bool
 }
 
-// clusterGauges are how it stands with a Cluster.
-var clusterGauges = []metric[kio.ClusterStats]{
+// clusterMetrics are what there is to tell of a Cluster. Errors and nodes by their state stand apart.
+var clusterMetrics = append([]metric[kio.ClusterStats]{
 	{"controller_node", "Id of the node that is the controller, -1 where it is not known.", func(s *kio.ClusterStats) float64 { return float64(s.Controller) }},
 	{"connections", "Open connections.", func(s *kio.ClusterStats) float64 { return float64(s.Conns) }},
 	{"waiting_calls", "Calls that wait for a connection.", func(s *kio.ClusterStats) float64 { return float64(s.Waiting) }},
@@ -31,31 +31,30 @@ var clusterGauges = []metric[kio.ClusterStats]{
 		}
 		return s.MetadataAge.Seconds()
 	}},
-}
-
-// clusterCounters are what a Cluster counts itself, not its nodes.
-var clusterCounters = []metric[kio.ClusterStats]{
+	{"dials_total", "Attempts to connect.", func(s *kio.ClusterStats) float64 { return float64(s.Dials) }},
+	{"dial_errors_total", "Attempts to connect that failed.", func(s *kio.ClusterStats) float64 { return float64(s.DialErrors) }},
+	{"disconnects_total", "Connections that ended by themselves.", func(s *kio.ClusterStats) float64 { return float64(s.Disconnects) }},
 	{"reaped_connections_total", "Connections closed because nothing used them.", func(s *kio.ClusterStats) float64 { return float64(s.Reaped) }},
 	{"resent_requests_total", "Requests that were tried again.", func(s *kio.ClusterStats) float64 { return float64(s.Resent) }},
 	{"metadata_refreshes_total", "Times that the nodes were asked for.", func(s *kio.ClusterStats) float64 { return float64(s.Refreshes) }},
 	{"metadata_refresh_errors_total", "Times that the nodes were asked for in vain.", func(s *kio.ClusterStats) float64 { return float64(s.RefreshErrors) }},
-}
+}, within(append(totalGauges[:len(totalGauges):len(totalGauges)], totalCounters...), func(s *kio.ClusterStats) *kio.Totals { return &s.Totals })...)
 
-// nodeGauges are how it stands with a node.
-var nodeGauges = append([]metric[kio.NodeStats]{
+// nodeMetrics are what there is to tell of a node.
+var nodeMetrics = append([]metric[kio.NodeStats]{
 	{"connections", "Open connections to the node.", func(n *kio.NodeStats) float64 { return float64(len(n.Conns)) }},
 	{"waiting_calls", "Calls that wait for a connection to the node.", func(n *kio.NodeStats) float64 { return float64(n.Waiting) }},
 	{"consecutive_dial_failures", "Attempts to connect in a row that came to nothing.", func(n *kio.NodeStats) float64 { return float64(n.Failures) }},
 	{"round_trip_seconds", "Longest smoothed round trip of segments among the connections to the node, as the kernel has it (Linux).", longestRoundTrip},
-}, within([]metric[kio.Totals]{totalGauges[inFlight], totalGauges[pendingBytes]}, totalsOf)...)
-
-// Where they stand in totalGauges.
-const (
-	inFlight     = 0
-	pendingBytes = 3
-)
-
-func totalsOf(n *kio.NodeStats) *kio.Totals { return &n.Totals }
+	{"dials_total", "Attempts to connect.", func(n *kio.NodeStats) float64 { return float64(n.Dials) }},
+	{"dial_errors_total", "Attempts to connect that failed.", func(n *kio.NodeStats) float64 { return float64(n.DialErrors) }},
+	{"disconnects_total", "Connections that ended by themselves.", func(n *kio.NodeStats) float64 { return float64(n.Disconnects) }},
+	{"request_errors_total", "Requests that ended without their answer or were not accepted.", func(n *kio.NodeStats) float64 { return float64(n.Totals.Errors.Total()) }},
+	{"request_timeouts_total", "Requests given up at their deadline.", func(n *kio.NodeStats) float64 { return float64(n.Totals.Errors[kio.ErrorTimeout]) }},
+}, within(append(
+	named(totalGauges, "in_flight_requests", "pending_bytes"),
+	named(totalCounters, "requests_total", "answers_total", "sent_bytes_total", "received_bytes_total")...,
+), func(n *kio.NodeStats) *kio.Totals { return &n.Totals })...)
 
 func longestRoundTrip(n *kio.NodeStats) float64 {
 	longest := absent
@@ -73,25 +72,18 @@ var (
 	connLabels = []string{"node", "address", "class", "slot"}
 )
 
-// clusterCollector gives the statistics of a Cluster. Safe for concurrent use.
+// clusterCollector gives the statistics of a Cluster. Immutable, and safe for concurrent use.
 type clusterCollector struct {
-	// Immutable after NewClusterCollector.
 	cluster    *kio.Cluster
 	cfg        ClusterConfig
 	constant   []*dto.LabelPair
 	own        []family[kio.ClusterStats]
-	totals     []family[kio.ClusterStats] // gauges
-	sums       []family[kio.NodeStats]    // as nodeCounters has them
 	errors     byClass
 	info       *prometheus.Desc
 	states     *prometheus.Desc
 	stateNames [kio.NodeBackingOff + 1][]*dto.LabelPair
-	nodes      []family[kio.NodeStats] // gauges
-	counters   []family[nodeCounts]
+	nodes      []family[kio.NodeStats]
 	conns      []family[kio.Stats]
-
-	mu   sync.Mutex // guards all below
-	past history
 }
 
 // NewClusterCollector makes a collector of Cluster.Stats. It belongs into one registry, starts no goroutine, keeps c from being collected as garbage until it is
@@ -101,9 +93,7 @@ func NewClusterCollector(c *kio.Cluster, cfg ClusterConfig) prometheus.Collector
 	k := &clusterCollector{
 		cluster: c,
 		cfg:     cfg,
-		own:     families(prefix, append(clusterGauges[:len(clusterGauges):len(clusterGauges)], clusterCounters...), nil, cfg.ConstLabels),
-		totals:  families(prefix, within(totalGauges, func(s *kio.ClusterStats) *kio.Totals { return &s.Totals }), nil, cfg.ConstLabels),
-		sums:    families(prefix, nodeCounters, nil, cfg.ConstLabels),
+		own:     families(prefix, clusterMetrics, nil, cfg.ConstLabels),
 		errors:  newByClass(prefix, cfg.ConstLabels),
 		info:    prometheus.NewDesc(prefix+"info", "1 for the id that the cluster gives itself.", []string{"cluster_id"}, cfg.ConstLabels),
 		states:  prometheus.NewDesc(prefix+"nodes", "Nodes, by how they can be reached.", []string{"state"}, cfg.ConstLabels),
@@ -114,8 +104,7 @@ func NewClusterCollector(c *kio.Cluster, cfg ClusterConfig) prometheus.Collector
 		k.stateNames[state] = prometheus.MakeLabelPairs(k.states, []string{kio.NodeState(state).String()})
 	}
 	if !cfg.NoNodes {
-		k.nodes = families("kafkaio_node_", nodeGauges, nodeLabels, cfg.ConstLabels)
-		k.counters = families("kafkaio_node_", countersOfNodes, nodeLabels, cfg.ConstLabels)
+		k.nodes = families("kafkaio_node_", nodeMetrics, nodeLabels, cfg.ConstLabels)
 		if cfg.Conns {
 			k.conns = families("kafkaio_connection_", connMetrics, connLabels, cfg.ConstLabels)
 		}
@@ -126,13 +115,10 @@ func NewClusterCollector(c *kio.Cluster, cfg ClusterConfig) prometheus.Collector
 // Describe implements [prometheus.Collector].
 func (k *clusterCollector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, k.own)
-	describe(ch, k.totals)
-	describe(ch, k.sums)
 	ch <- k.errors.desc
 	ch <- k.info
 	ch <- k.states
 	describe(ch, k.nodes)
-	describe(ch, k.counters)
 	describe(ch, k.conns)
 }
 
@@ -141,20 +127,10 @@ func (k *clusterCollector) Collect(ch chan<- prometheus.Metric) { k.scrape().sen
 
 // scrape gathers all series.
 func (k *clusterCollector) scrape() scrape {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	s := k.cluster.Stats() // under the lock, or an older snapshot could follow a newer one
-	k.past.turn(s.Nodes)
-
-	size := len(k.own) + len(k.totals) + len(k.sums) + len(k.errors.labels) + 1 + len(k.stateNames) + len(s.Nodes)*(len(k.nodes)+len(k.counters)) + s.Conns*len(k.conns)
-	out := make(scrape, 0, size)
+	s := k.cluster.Stats()
+	out := make(scrape, 0, len(k.own)+len(k.errors.labels)+1+len(k.stateNames)+len(s.Nodes)*len(k.nodes)+s.Conns*len(k.conns))
 	read(&out, k.own, k.constant, &s)
-	read(&out, k.totals, k.constant, &s)
-	sum := k.past.sum()
-	for i := range k.sums {
-		out.add(k.sums[i].desc, k.constant, sum.values[i], true)
-	}
-	k.errors.read(&out, &sum.errors)
+	k.errors.read(&out, &s.Totals.Errors)
 	if s.ID != "" {
 		out.add(k.info, prometheus.MakeLabelPairs(k.info, []string{clean(s.ID)}), 1, false)
 	}
@@ -176,12 +152,7 @@ func (k *clusterCollector) scrape() scrape {
 
 // scrapeNode adds the series of one node.
 func (k *clusterCollector) scrapeNode(out *scrape, n *kio.NodeStats) {
-	known := k.past.of(n)
-	if known.labels == nil {
-		known.labels = prometheus.MakeLabelPairs(k.nodes[0].desc, nameOf(n))
-	}
-	read(out, k.nodes, known.labels, n)
-	read(out, k.counters, known.labels, &known.counts)
+	read(out, k.nodes, prometheus.MakeLabelPairs(k.nodes[0].desc, nameOf(n)), n)
 	if !k.cfg.Conns {
 		return
 	}
@@ -199,3 +170,5 @@ func (k *clusterCollector) scrapeNode(out *scrape, n *kio.NodeStats) {
 
 // nameOf are the values of nodeLabels.
 func nameOf(n *kio.NodeStats) []string { return []string{decimal(int(n.ID)), clean(n.Addr)} }
+
+func decimal(n int) string { return strconv.Itoa(n) }

@@ -272,3 +272,28 @@ func TestSeriesAreAsManyAsPromised(t *testing.T) {
 		t.Errorf("series %v, want %v", count, want)
 	}
 }
+
+// What a node has counted stays in the sums of its cluster when it leaves.
+func TestSumsStayWhenANodeLeaves(t *testing.T) {
+	cfg := config(t)
+	f := brokers(t, kfake.NumBrokers(3))
+	c := open(t, f.ListenAddrs(), cfg)
+	r := register(t, kioprom.NewClusterCollector(c, kioprom.ClusterConfig{}))
+	c.Each(t.Context(), kmsg.NewPtrApiVersionsRequest())
+	eventually(t, "all writes are counted, which their answers may overtake", func() bool { return c.Stats().Totals.PendingBytes == 0 })
+	before := r.gather(t)
+	leaves := c.Nodes()[2]
+	if err := f.RemoveNode(leaves.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the node has left", func() bool { return c.Refresh(t.Context()) == nil && len(c.Nodes()) == 2 })
+	after := r.gather(t)
+	if after["kafkaio_node_requests_total address="+leaves.Addr+" node="+strconv.Itoa(int(leaves.ID))] != nil {
+		t.Error("the node still has series")
+	}
+	for _, name := range []string{"requests_total", "answers_total", "sent_bytes_total", "received_bytes_total", "dials_total", "connections_opened_total"} {
+		if b, a := before.value(t, "kafkaio_cluster_"+name), after.value(t, "kafkaio_cluster_"+name); a < b || b == 0 {
+			t.Errorf("%s: %v with the node, %v without it", name, b, a)
+		}
+	}
+}

@@ -46,8 +46,8 @@
 //
 // # Counters
 //
-// Those of nodes begin anew when a node has been away or moves, as after a restart, which rate and increase know of. The sums of a cluster never fall: its collector
-// remembers what nodes that left had counted when they were last seen. What they counted after that scrape is lost.
+// Those of nodes begin anew when a node has been away or moves, as after a restart, which rate and increase know of. Those of a cluster are of all that it has done, and never fall: they
+// are more than the sums over its nodes, when some have left, or a seed is none.
 //
 // # Cost
 //

@@ -2,6 +2,7 @@ package kioprom
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,16 @@ func within[S, T any](table []metric[T], part func(*S) *T) []metric[S] {
 	made := make([]metric[S], len(table))
 	for i, m := range table {
 		made[i] = metric[S]{m.name, m.help, func(s *S) float64 { return m.value(part(s)) }}
+	}
+	return made
+}
+
+// named are the metrics of a table with those names.
+func named[S any](table []metric[S], names ...string) []metric[S] {
+	made := make([]metric[S], len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(table, func(m metric[S]) bool { return m.name == name })
+		made[i] = table[at] // panics for a name that is not there
 	}
 	return made
 }
