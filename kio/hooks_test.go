@@ -397,3 +397,41 @@ func TestHooksAreShownNoBytes(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot of a connection is tied to what hooks and log tell of it.
+func TestStatsNameConnectionsAsHooksDo(t *testing.T) {
+	cfg := config(t)
+	addrs := []string{(&strictBroker{}).listen(t), (&strictBroker{}).listen(t)}
+	if id := mustDialBroker(t, addrs[0], cfg).Stats().ID; id != 0 {
+		t.Errorf("a connection that nobody watches has the id %d", id)
+	}
+	var mu sync.Mutex
+	told := make(map[uint64]string)
+	cfg.Hooks = &kio.Hooks{OnConnect: func(c kio.ConnInfo, _ time.Duration, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[c.ID] = c.Addr
+	}}
+	c := standalone(t, cfg, addrs...)
+	for node := range addrs {
+		if err := errors.Join(beat(t.Context(), c, int32(node)), fetch(t.Context(), c)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	known := 0
+	for _, n := range c.Stats().Nodes {
+		for _, s := range n.Conns {
+			mu.Lock()
+			addr, ok := told[s.ID]
+			delete(told, s.ID)
+			mu.Unlock()
+			if !ok || addr != n.Addr {
+				t.Errorf("the id %d of a connection to %s was told of one to %q", s.ID, n.Addr, addr)
+			}
+			known++
+		}
+	}
+	if known != 3 || len(told) != 0 {
+		t.Errorf("%d connections, and hooks were told of %v besides; want 3 and none", known, told)
+	}
+}

@@ -10,6 +10,7 @@ import (
 type Stats struct {
 	loop.Stats
 
+	ID                uint64        // ConnInfo.ID, as Config.Hooks and Config.Logger are told it; 0 without either
 	Throttled         time.Duration // for how long requests were kept waiting at the broker's request, so far
 	Throttles         uint64        // answers that asked for it
 	Reauthentications uint64        // that the broker has accepted
@@ -20,6 +21,9 @@ type Stats struct {
 // what the kernel knows (TCP_INFO, Linux).
 func (b *Broker) Stats() Stats {
 	s := Stats{Stats: b.conn.Stats()}
+	if b.watch != nil {
+		s.ID = b.watch.info.ID
+	}
 	if s.LastError != nil {
 		s.LastError = b.cause(s.LastError)
 	}
