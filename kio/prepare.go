@@ -12,9 +12,9 @@ import (
 
 // dial is a validated dial: what DialBroker and Dial have in common. One goroutine at a time.
 type dial struct {
-	cfg    Config // with its defaults
-	addr   string // with its port
-	to     string // what to connect to: addr, or what Config.MapAddr gives for it
+	cfg    *Config // with its defaults; apart, so that the garbage of a dial and the connections are of different sizes: its holes would stay among them
+	addr   string  // with its port
+	to     string  // what to connect to: addr, or what Config.MapAddr gives for it
 	engine *Engine
 	trace  *tracer // nil: no debug output
 	watch  *watch  // of the connection that is being opened; nil: nobody is told
@@ -29,7 +29,8 @@ func prepare(addr string, cfg Config) (*dial, error) {
 	if invalid != nil {
 		return nil, trace.failed(invalid)
 	}
-	d := &dial{cfg: cfg.withDefaults(), addr: addr, to: to, engine: cfg.Engine, trace: trace}
+	complete := cfg.withDefaults()
+	d := &dial{cfg: &complete, addr: addr, to: to, engine: cfg.Engine, trace: trace}
 	if d.engine == nil {
 		var err error
 		if d.engine, err = sharedEngine(); err != nil {
