@@ -98,7 +98,9 @@ func (b *Broker) traced(request []byte, done func([]byte, error)) func([]byte, e
 
 // onEnd tells of the end of the connection. On its loop, which may be before b has one.
 func (b *Broker) onEnd(cause error) {
-	b.trace.event("ended", "addr", b.addr, "error", cause)
+	if b.trace != nil {
+		b.trace.event("ended", "addr", b.addr, "error", cause)
+	}
 	b.watch.onEnd(cause)
 }
 
@@ -254,9 +256,6 @@ func (b *Broker) wrap(op string, err error) *Error {
 
 // cause is what ended the connection, as callers are told.
 func (b *Broker) cause(err error) error { return b.wrap("", err).Err }
-
-// wrapSubmit is wrap for the callbacks of Submit.
-func (b *Broker) wrapSubmit(_ string, err error) error { return b.wrap("request", err) }
 
 // firstRequestHint explains the end of a connection that answered nothing but what opened it: a listener that wants SASL answers ApiVersions, and ends
 // the connection at the first other request.

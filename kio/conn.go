@@ -66,7 +66,7 @@ func Dial(ctx context.Context, addr string, cfg Config) (*Conn, error) {
 	d.watch = d.newWatch(c.cause, nil)
 	c.watch = d.watch
 	if c.watch != nil {
-		dc.OnEnd = c.watch.onEnd
+		dc.Owner = streamOwner{c.watch}
 	}
 	if c.stream, err = d.engine.loops.DialStream(ctx, d.addr, dc); err != nil {
 		return nil, d.failed(ctx, err)

@@ -77,18 +77,12 @@ func (d *dial) dialBroker(ctx context.Context) (*Broker, error) {
 		pins:            newPins(d.cfg.MaxVersions),
 	}
 	dc := d.dialConfig()
-	dc.WrapError = b.wrapSubmit
 	d.watch = d.newWatch(b.cause, b)
 	b.watch = d.watch
 	b.watch.observe(&dc)
-	switch ended := d.ended; { // a copy, as the connection must not keep the dial and its Config
-	case ended != nil:
-		dc.OnEnd = func(cause error) {
-			b.onEnd(cause)
-			ended(b)
-		}
-	case b.watch != nil || b.trace != nil:
-		dc.OnEnd = b.onEnd
+	dc.Owner = brokerOwner{b}
+	if d.ended != nil {
+		dc.Owner = &endpointOwner{brokerOwner{b}, d.ended} // the connection must not keep the dial and its Config
 	}
 	c, err := d.engine.loops.Dial(ctx, d.addr, dc)
 	if err != nil {

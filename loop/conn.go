@@ -46,11 +46,10 @@ type Conn struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
-	to     *string                            // DialConfig.ConnectTo; nil: addr
-	limits *profile                           // shared by all connections with the same
-	wrap   func(addr string, err error) error // DialConfig.WrapError
-	onEnd  func(cause error)                  // DialConfig.OnEnd
-	watch  *observation                       // nil: DialConfig.Observer has nothing to be told
+	to     *string      // DialConfig.ConnectTo; nil: addr
+	limits *profile     // shared by all connections with the same
+	owner  Owner        // DialConfig.Owner; nil: nobody
+	watch  *observation // nil: DialConfig.Observer has nothing to be told
 	reg    registration
 	opened int64
 
@@ -242,8 +241,8 @@ func (c *Conn) onClose(err error) {
 	c.emptied = true
 	c.endLocked()
 	c.mu.Unlock()
-	if c.onEnd != nil {
-		c.onEnd(c.cause) // which does not change any more
+	if c.owner != nil {
+		c.owner.OnEnd(c.cause) // which does not change any more
 	}
 }
 

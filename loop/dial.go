@@ -32,11 +32,8 @@ type DialConfig struct {
 	// TLS makes Dial and DialStream speak TLS; nil is plaintext. Where ServerName is empty it is the host of the address, before any look-up. Connections of the same
 	// configuration and host share a cache of sessions, unless it has one. It must not be changed after its first use.
 	TLS *tls.Config
-	// WrapError, if not nil, makes of an OpError what the callbacks of Submit get. addr is the peer as it was given to Dial.
-	WrapError func(addr string, err error) error
-	// OnEnd, if not nil, is told of the end of a connection that Dial has returned, or is about to return: once, on its loop, after all its requests have
-	// ended. cause is what Conn.Err says. It must not block. For a Stream, cause is what Stream.Err says, and a failed TLS handshake is such an end too.
-	OnEnd func(cause error)
+	// Owner, if not nil, is told of errors and of the end of a connection that Dial or DialStream has returned, or is about to return.
+	Owner Owner
 	// Observer, if not nil, is told what happens on a Conn; streams have none. It must not be changed any more.
 	Observer *Observer
 	// Dialer, if not nil, opens the connection in place of the engine: for proxies and tunnels. It should return a
@@ -82,7 +79,7 @@ func (e *Engine) Dial(ctx context.Context, addr string, cfg DialConfig) (*Conn, 
 // newConn makes a connection that is not on a loop yet.
 func (e *Engine) newConn(addr string, cfg *DialConfig) *Conn {
 	limits := cfg.Limits.withDefaults()
-	c := &Conn{engine: e, addr: addr, limits: e.shared(profile{limits, cfg.BusyPoll, cfg.WakeDelay}), opened: now(), timerAt: never, wrap: cfg.WrapError, onEnd: cfg.OnEnd}
+	c := &Conn{engine: e, addr: addr, limits: e.shared(profile{limits, cfg.BusyPoll, cfg.WakeDelay}), opened: now(), timerAt: never, owner: cfg.Owner}
 	if to := cfg.destination(addr); to != addr {
 		c.to = &to
 	}
@@ -102,7 +99,7 @@ func (e *Engine) DialStream(ctx context.Context, addr string, cfg DialConfig) (*
 	}
 	s := newStream(e, addr, cfg.BusyPoll)
 	s.to = cfg.destination(addr)
-	s.onEnd = cfg.OnEnd
+	s.owner = cfg.Owner
 	if err := e.register(o, s); err != nil {
 		return nil, &OpError{Op: "dial", Addr: addr, Err: err, Unsent: true}
 	}

@@ -10,6 +10,12 @@ import (
 	"kafkaio/loop"
 )
 
+// teller is an owner that passes on the ends it is told.
+type teller chan error
+
+func (t teller) WrapError(err error) error { return err }
+func (t teller) OnEnd(cause error)         { t <- cause }
+
 func TestOnEndIsToldOnceOfTheCause(t *testing.T) {
 	eachDriver(t, func(t *testing.T, e *loop.Engine) {
 		for _, tt := range []struct {
@@ -24,7 +30,7 @@ func TestOnEndIsToldOnceOfTheCause(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				told := make(chan error, 2)
-				c, err := e.Dial(t.Context(), hostileBroker(t, tt.script).Addr(), loop.DialConfig{OnEnd: func(cause error) { told <- cause }})
+				c, err := e.Dial(t.Context(), hostileBroker(t, tt.script).Addr(), loop.DialConfig{Owner: teller(told)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -243,8 +243,8 @@ func (c *Conn) endAll(l *entryList) {
 		l.remove(e)
 		if done := e.done; done != nil {
 			var err error = &OpError{Op: "request", Addr: c.addr, Err: e.err, Unsent: e.unsent}
-			if c.wrap != nil {
-				err = c.wrap(c.addr, err)
+			if c.owner != nil {
+				err = c.owner.WrapError(err)
 			}
 			if e.timing != nil {
 				c.tellRequest(e, false, err)

@@ -24,8 +24,8 @@ type Stream struct {
 	// Immutable after Dial.
 	engine *Engine
 	addr   string
-	to     string            // what it is connected to: addr, or DialConfig.ConnectTo
-	onEnd  func(cause error) // DialConfig.OnEnd
+	to     string // what it is connected to: addr, or DialConfig.ConnectTo
+	owner  Owner  // DialConfig.Owner; nil: nobody
 	reg    registration
 	budget time.Duration // DialConfig.BusyPoll
 
@@ -153,8 +153,8 @@ func (s *Stream) onClose(err error) {
 		cause = ErrClosed
 	}
 	s.mu.Unlock()
-	if s.onEnd != nil {
-		s.onEnd(cause)
+	if s.owner != nil {
+		s.owner.OnEnd(cause)
 	}
 }
 
