@@ -60,11 +60,7 @@ func openOurs(ctx context.Context, j job) (*client, error) {
 
 // openOursRaw makes callers of Broker.RoundTrip: bytes in, bytes out, what the transport alone costs.
 func openOursRaw(ctx context.Context, j job) (*client, error) {
-	brokers, err := dialOurs(ctx, j)
-	if err != nil {
-		return nil, err
-	}
-	request, err := negotiated(ctx, brokers[0], j)
+	brokers, request, err := dialOursRaw(ctx, j)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +75,18 @@ func openOursRaw(ctx context.Context, j job) (*client, error) {
 	return c, nil
 }
 
+// dialOursRaw also gives the request in bytes.
+func dialOursRaw(ctx context.Context, j job) (brokers []*kio.Broker, request []byte, err error) {
+	if brokers, err = dialOurs(ctx, j); err != nil {
+		return nil, nil, err
+	}
+	request, err = negotiated(ctx, brokers[0], j)
+	return brokers, request, err
+}
+
 // openOursSubmit asks by Broker.Submit: as openOursRaw, and nobody waits for an answer.
 func openOursSubmit(ctx context.Context, j job) (*client, error) {
-	brokers, err := dialOurs(ctx, j)
-	if err != nil {
-		return nil, err
-	}
-	request, err := negotiated(ctx, brokers[0], j)
+	brokers, request, err := dialOursRaw(ctx, j)
 	if err != nil {
 		return nil, err
 	}
