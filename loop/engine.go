@@ -23,8 +23,7 @@ type Engine struct {
 	tls      tlsDialer
 	roll     roll
 	conns    atomic.Int64
-	profiles sync.Map                // profile to *profile
-	recent   atomic.Pointer[profile] // the last of them
+	profiles sync.Map // profile to *profile
 
 	// mu is held for reading while a connection is being registered, and for writing while the engine stops: a registration that meets
 	// a stopping driver would wait for ever.
@@ -145,21 +144,12 @@ type profile struct {
 	wakeDelay time.Duration // DialConfig.WakeDelay
 }
 
-// shared is the one copy of l that connections point to. It leaves no garbage where the last dial had the same: among ten thousand connections that are opened one
-// after the other, that would stay as holes in the memory of what they keep.
+// shared is the one copy of l that connections point to.
 func (e *Engine) shared(l profile) *profile {
-	if p := e.recent.Load(); p != nil && *p == l {
-		return p
-	}
-	return e.find(l)
-}
-
-func (e *Engine) find(l profile) *profile {
 	p, ok := e.profiles.Load(l)
 	if !ok {
 		p, _ = e.profiles.LoadOrStore(l, &l)
 	}
-	e.recent.Store(p.(*profile))
 	return p.(*profile)
 }
 

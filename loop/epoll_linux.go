@@ -354,9 +354,9 @@ func (l *epollLoop) hot(delta int64) {
 }
 
 // patient implements pollingLoop.
-func (l *epollLoop) patient(allows time.Duration, n int32) {
-	l.patients.add(allows, n)
-	if n > 0 && l.resting.Load() > int64(allows) {
+func (l *epollLoop) patient(allows restStep, n int32) {
+	l.patients[allows].Add(n)
+	if n > 0 && l.resting.Load() > int64(allows.rest()) {
 		l.wake()
 	}
 }

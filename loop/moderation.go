@@ -30,8 +30,8 @@ const oneHurried = 1 << 32
 // patience is for how long a connection's answers may be left lying. The zero value is hurried: nobody knows yet how long its round trips take. It is small because
 // each connection has one.
 type patience struct {
-	rtt  uint32 // of round trips lately, on average, in microseconds; 0 before the first
-	step uint8  // the step of the rest that it allows, and 1; 0: none
+	rtt  uint32   // of round trips lately, on average, in microseconds; 0 before the first
+	step restStep // the longest rest that it allows
 }
 
 // maxRTT is the longest round trip that is told from longer ones.
@@ -48,39 +48,35 @@ func (p *patience) learn(d, limit time.Duration) {
 	} else {
 		rtt += (min(d, max(2*rtt, restShare*minRest)) - rtt) / rttShare // what allows no rest yet may not hold up what will
 	}
-	p.rtt, p.step = uint32(rtt.Round(unit)/unit), 0
-	if d := min(rtt/restShare, limit); d >= minRest {
-		p.step = uint8(stepOf(d)) + 1
-	}
+	p.rtt, p.step = uint32(rtt.Round(unit)/unit), stepOf(min(rtt/restShare, limit))
 }
 
-// allows is the longest rest; 0: none.
-func (p *patience) allows() time.Duration {
-	if p.step == 0 {
+// restStep names a length of a rest: 0 is none, 1 minRest, and then 1.25, 1.5, 1.75 times that, twice that, and so on.
+type restStep uint8
+
+// maxRestStep is the longest: 46 s.
+const maxRestStep = 80
+
+// stepOf is the longest that is not longer than d.
+func stepOf(d time.Duration) restStep {
+	if d < minRest {
 		return 0
 	}
-	return restStep(p.step - 1).rest()
-}
-
-// restStep names a length of a rest: minRest, 1.25, 1.5, 1.75 times that, twice that, and so on.
-type restStep int
-
-// maxRestSteps is the number of lengths; the longest is 46 s.
-const maxRestSteps = 80
-
-// stepOf is the longest that is not longer than d, which is minRest at least.
-func stepOf(d time.Duration) restStep {
 	q := uint64(d / (minRest / 4))
 	e := bits.Len64(q) - 3
-	return min(restStep(4*e+int(q>>e)-4), maxRestSteps-1)
+	return restStep(min(4*e+int(q>>e)-3, maxRestStep))
 }
 
-func (s restStep) rest() time.Duration { return minRest / 4 * ((4 + time.Duration(s)%4) << (s / 4)) }
+func (s restStep) rest() time.Duration {
+	if s == 0 {
+		return 0
+	}
+	s--
+	return minRest / 4 * ((4 + time.Duration(s)%4) << (s / 4))
+}
 
 // patients counts the connections with something in flight that allow a rest, by its length. Safe for concurrent use.
-type patients [maxRestSteps]atomic.Int32
-
-func (p *patients) add(allows time.Duration, n int32) { p[stepOf(allows)].Add(n) }
+type patients [maxRestStep + 1]atomic.Int32
 
 // least is what the least patient allows; 0: there is none.
 func (p *patients) least() time.Duration {

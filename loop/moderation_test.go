@@ -37,7 +37,7 @@ func (q *queue) ask(n int) {
 
 // turn is one turn of the loop: rest or sleep, then answers.
 func (q *queue) turn() {
-	rested := q.rest(q.t, q.patience.allows())
+	rested := q.rest(q.t, q.step.rest())
 	began := q.t
 	q.t += int64(rested)
 	if rested == 0 {
@@ -174,15 +174,15 @@ func TestTheLeastPatientDecides(t *testing.T) {
 	if d := p.least(); d != 0 {
 		t.Fatalf("%v are allowed by nobody", d)
 	}
-	p.add(2*time.Millisecond, 1)
-	p.add(800*time.Microsecond, 1)
-	p.add(300*time.Microsecond, 1)
-	p.add(300*time.Microsecond, 1)
-	p.add(300*time.Microsecond, -1)
+	p[stepOf(2*time.Millisecond)].Add(1)
+	p[stepOf(800*time.Microsecond)].Add(1)
+	p[stepOf(300*time.Microsecond)].Add(1)
+	p[stepOf(300*time.Microsecond)].Add(1)
+	p[stepOf(300*time.Microsecond)].Add(-1)
 	if d := p.least(); d != 300*time.Microsecond {
 		t.Errorf("%v, want the 300 µs that one allows", d)
 	}
-	p.add(300*time.Microsecond, -1)
+	p[stepOf(300*time.Microsecond)].Add(-1)
 	if d := p.least(); d != 800*time.Microsecond {
 		t.Errorf("%v, want the 800 µs that the least patient allows now", d)
 	}
@@ -197,8 +197,8 @@ func TestStepsAreALittleLessThanWhatIsAllowed(t *testing.T) {
 		}
 		last = s
 	}
-	if s := stepOf(1<<63 - 1); s != maxRestSteps-1 {
-		t.Errorf("for ever is step %d, want the last, %d", s, maxRestSteps-1)
+	if s := stepOf(1<<63 - 1); s != maxRestStep {
+		t.Errorf("for ever is step %d, want the last, %d", s, maxRestStep)
 	}
 }
 
@@ -209,8 +209,8 @@ func TestAConnectionThatSeemedFastGainsPatience(t *testing.T) {
 	for range 100 {
 		p.learn(4*time.Millisecond, time.Second)
 	}
-	if p.allows() < 800*time.Microsecond {
-		t.Errorf("%v are allowed where 100 round trips took 4 ms", p.allows())
+	if p.step.rest() < 800*time.Microsecond {
+		t.Errorf("%v are allowed where 100 round trips took 4 ms", p.step.rest())
 	}
 }
 
@@ -222,8 +222,8 @@ func TestALongPollAmongQuickAnswersIsNotTheirMeasure(t *testing.T) {
 	}
 	for range 100 {
 		p.learn(500*time.Millisecond, time.Second)
-		if p.allows() > 1500*time.Microsecond {
-			t.Fatalf("%v are allowed after one long poll, where round trips take 4 ms", p.allows())
+		if p.step.rest() > 1500*time.Microsecond {
+			t.Fatalf("%v are allowed after one long poll, where round trips take 4 ms", p.step.rest())
 		}
 		for range 20 {
 			p.learn(4*time.Millisecond, time.Second)
@@ -232,8 +232,8 @@ func TestALongPollAmongQuickAnswersIsNotTheirMeasure(t *testing.T) {
 	for range 100 {
 		p.learn(500*time.Millisecond, time.Second)
 	}
-	if p.allows() < 100*time.Millisecond {
-		t.Errorf("%v are allowed where all round trips take 500 ms", p.allows())
+	if p.step.rest() < 100*time.Millisecond {
+		t.Errorf("%v are allowed where all round trips take 500 ms", p.step.rest())
 	}
 }
 

@@ -16,8 +16,8 @@ type polling struct {
 type pollingLoop interface {
 	// hot adds up the weights of the connections with something in flight.
 	hot(delta int64)
-	// patient counts those of them that allow a rest of this length: n are more, or fewer.
-	patient(allows time.Duration, n int32)
+	// patient counts those of them that allow a rest of this length, not 0: n are more, or fewer.
+	patient(allows restStep, n int32)
 	// answered tells of n answers, and gives the instant at which they were found; 0 if nobody has looked at the clock. Only on the loop.
 	answered(n int) int64
 	// keep takes over to flush the connection, whose writer the loop is, when those have run whom it has just answered; false if it does not. Only on the loop.
@@ -35,8 +35,8 @@ func (p *polling) set(inFlight bool) {
 	if !inFlight {
 		n = -1
 	}
-	if d := p.allows(); d > 0 {
-		p.loop.patient(d, int32(n))
+	if p.step > 0 {
+		p.loop.patient(p.step, int32(n))
 	}
 	if w := p.weight(); w != 0 {
 		p.loop.hot(n * w)

@@ -55,7 +55,7 @@ func restless(t *testing.T) *epollLoop {
 	}
 	t.Cleanup(l.release)
 	l.moderator = moderator{began: now() + int64(time.Hour), gap: 10 * time.Second}
-	l.patient(time.Hour, 1)
+	l.patient(stepOf(time.Hour), 1)
 	return l
 }
 
@@ -63,7 +63,7 @@ func TestARestEnds(t *testing.T) {
 	for name, end := range map[string]func(l *epollLoop){
 		"when a function is posted":                     func(l *epollLoop) { l.post(func() {}) },
 		"when a connection must not wait":               func(l *epollLoop) { l.hot(oneHurried) },
-		"when a connection is less patient":             func(l *epollLoop) { l.patient(time.Second, 1) },
+		"when a connection is less patient":             func(l *epollLoop) { l.patient(stepOf(time.Second), 1) },
 		"when a connection wants to be polled for":      func(l *epollLoop) { l.expect(time.Millisecond) },
 		"when the engine stops":                         func(l *epollLoop) { l.stopping.Store(true); l.wake() },
 		"when a connection must not wait and is polled": func(l *epollLoop) { l.hot(oneHurried + 1) },
@@ -94,8 +94,8 @@ func TestARestGoesOnForThoseWhoAllowIt(t *testing.T) {
 		close(done)
 	}()
 	untilAsleep(t, l)
-	l.patient(time.Hour, 1)
-	l.patient(time.Hour, -1)
+	l.patient(stepOf(time.Hour), 1)
+	l.patient(stepOf(time.Hour), -1)
 	l.hot(1)
 	l.hot(-1)
 	if n := l.wakes.Load(); n != 0 {
@@ -109,7 +109,7 @@ func TestNobodyRestsForLongerThanTheLeastPatientInFlight(t *testing.T) {
 	l := restless(t)
 	l.moderator.gap = 100 * time.Microsecond
 	for _, d := range []time.Duration{time.Millisecond, 500 * time.Microsecond} {
-		l.patient(d, 1) // though nothing has ever been answered on it
+		l.patient(stepOf(d), 1) // though nothing has ever been answered on it
 		began := now()
 		l.rest(true)
 		if l.rests.Load() == 0 || now()-began < int64(d) {
@@ -119,9 +119,9 @@ func TestNobodyRestsForLongerThanTheLeastPatientInFlight(t *testing.T) {
 			t.Errorf("would rest %v where one in flight allows %v", rest, d)
 		}
 	}
-	l.patient(time.Hour, -1)
-	l.patient(time.Millisecond, -1)
-	l.patient(500*time.Microsecond, -1)
+	l.patient(stepOf(time.Hour), -1)
+	l.patient(stepOf(time.Millisecond), -1)
+	l.patient(stepOf(500*time.Microsecond), -1)
 	before := l.rests.Load()
 	if l.rest(true); l.rests.Load() != before {
 		t.Error("rests though nothing is in flight")
