@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
+	"kafkaio/frame"
 	"kafkaio/kio"
 )
 
@@ -66,22 +67,24 @@ func openOursRaw(ctx context.Context, j job) (*client, error) {
 	}
 	c := &client{keep: brokers}
 	for i := range j.shape.callers {
-		b, frame, background := brokers[i%len(brokers)], slices.Clone(request), context.Background()
+		b, own, background := brokers[i%len(brokers)], slices.Clone(request), context.Background()
 		c.callers = append(c.callers, func() error {
-			_, err := b.RoundTrip(background, frame)
+			_, err := b.RoundTrip(background, own)
 			return err
 		})
 	}
 	return c, nil
 }
 
-// dialOursRaw also gives the request in bytes.
+// dialOursRaw also gives the request in bytes, without the size prefix.
 func dialOursRaw(ctx context.Context, j job) (brokers []*kio.Broker, request []byte, err error) {
 	if brokers, err = dialOurs(ctx, j); err != nil {
 		return nil, nil, err
 	}
-	request, err = negotiated(ctx, brokers[0], j)
-	return brokers, request, err
+	if request, err = negotiated(ctx, brokers[0], j); err != nil {
+		return nil, nil, err
+	}
+	return brokers, request[frame.SizeBytes:], nil
 }
 
 // openOursSubmit asks by Broker.Submit: as openOursRaw, and nobody waits for an answer.
@@ -92,15 +95,15 @@ func openOursSubmit(ctx context.Context, j job) (*client, error) {
 	}
 	c := &client{keep: brokers}
 	for i := range j.shape.callers {
-		b, frame := brokers[i%len(brokers)], slices.Clone(request)
+		b, own := brokers[i%len(brokers)], slices.Clone(request)
 		c.submits = append(c.submits, func(done func(error)) error {
-			return b.Submit(frame, time.Now().Add(timeout), func(_ []byte, err error) { done(err) })
+			return b.Submit(own, time.Now().Add(timeout), func(_ []byte, err error) { done(err) })
 		})
 	}
 	return c, nil
 }
 
-// negotiated is the job's request in bytes, without the size prefix. It is asked once as the others do, to learn the version that both sides take.
+// negotiated is the job's request as it is on the wire. It is asked once as the others do, to learn the version that both sides take.
 func negotiated(ctx context.Context, b *kio.Broker, j job) ([]byte, error) {
 	r := j.request()
 	resp, err := b.Request(ctx, r)

@@ -56,7 +56,7 @@ func measureYardstick(ctx context.Context, o order, j job) (result, error) {
 		return result{}, err
 	}
 	run := yardstick.Run{
-		Mode: yardstickMode(j.cell), Count: j.shape.callers, Frame: prefixed(request), Addrs: []string{addr}, WarmUp: o.WarmUp, Window: o.Length,
+		Mode: yardstickMode(j.cell), Count: j.shape.callers, Frame: request, Addrs: []string{addr}, WarmUp: o.WarmUp, Window: o.Length,
 	}
 	cmd := exec.CommandContext(ctx, o.Yardstick, run.Args()...)
 	var stderr strings.Builder
